@@ -1,0 +1,13 @@
+//! The vocabulary that every other crate speaks: errors, events, questions, verdicts and plans.
+//!
+//! Nothing here opens a socket, reads a clock or knows Python.
+
+mod decider;
+mod error;
+mod event;
+mod plan;
+
+pub use decider::{Begin, Client, Credential, Decider, Ended, Principal, Question, Verdict};
+pub use error::{Code, Error, Problem, Side};
+pub use event::{Event, Status};
+pub use plan::{Limits, Plan, Postgres, Protocol, Recording, SslMode, Target};

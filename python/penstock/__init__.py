@@ -1,0 +1,3 @@
+"""Penstock: an open, identity-aware access gateway."""
+
+__version__ = "0.1.0"
