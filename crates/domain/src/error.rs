@@ -12,6 +12,8 @@ pub enum Code {
     Forbidden,
     /// No such connection, session or path.
     NotFound,
+    /// The thing exists already, or its state does not admit this.
+    Conflict,
     /// A limit was reached; trying later may help.
     Limited,
     /// No link of the connection's agent is up.
@@ -109,6 +111,7 @@ impl Code {
             Self::Unauthenticated => 401,
             Self::Forbidden | Self::TargetDenied | Self::Killed | Self::Expired => 403,
             Self::NotFound => 404,
+            Self::Conflict => 409,
             Self::Limited => 429,
             Self::UpstreamUnreachable | Self::UpstreamLogin | Self::UpstreamTls | Self::Lost => 502,
             Self::AgentOffline | Self::Draining | Self::Recorder => 503,
@@ -125,6 +128,7 @@ impl Code {
             Self::Unauthenticated => "Not authenticated",
             Self::Forbidden => "Not allowed",
             Self::NotFound => "Not found",
+            Self::Conflict => "Conflict",
             Self::Limited => "Limit reached",
             Self::AgentOffline => "Agent offline",
             Self::TargetDenied => "Target not in the agent's allow-list",
