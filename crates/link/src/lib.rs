@@ -1,1 +1,43 @@
-//! See Cargo.toml.
+//! Links: one HTTP/2 connection between two Penstock parties (design §4).
+//!
+//! What differs between links is who dials, who serves, and the carrier. [`serve`] and [`Link`] are the two
+//! HTTP/2 roles over any byte stream; [`carrier`] makes such byte streams; [`Pool`] holds the links of one peer.
+
+pub mod carrier;
+mod endpoint;
+mod keepalive;
+mod link;
+mod pool;
+mod redial;
+mod request;
+mod serve;
+mod stream;
+pub mod tls;
+
+pub use endpoint::Endpoint;
+pub use keepalive::Keepalive;
+pub use link::Link;
+pub use pool::Pool;
+pub use redial::Redial;
+pub use request::Open;
+pub use serve::{Incoming, Serve, serve};
+pub use stream::{Receive, Send, Stream};
+
+/// The largest frame and packet that a link carries, in bytes (design §5).
+pub const FRAME_BYTES: u32 = 64 * 1024;
+
+/// Credit per stream, in bytes: what one stalled reader can hold in memory.
+const STREAM_WINDOW: u32 = 512 * 1024;
+
+/// Credit per link, in bytes: the protocol's maximum, since a stalled stream keeps its share of it and must not
+/// stall the others.
+const LINK_WINDOW: u32 = (1 << 31) - 1;
+
+/// Bytes that a stream may hold for sending before its writer waits.
+const SEND_BUFFER: usize = 256 * 1024;
+
+/// Header list limit (design §8).
+const HEADER_BYTES: u32 = 64 * 1024;
+
+/// Resets that a link survives; far above h2's lifetime cap, which would end a busy link after some weeks.
+const LOCAL_RESETS: usize = 1 << 20;

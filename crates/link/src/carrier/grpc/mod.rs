@@ -1,0 +1,21 @@
+//! Carrier `grpc`: the inner connection's bytes are the payload of `/protobuf.Transport/Connect`, so that a link
+//! passes through any proxy that speaks gRPC.
+
+mod accept;
+mod dial;
+mod identity;
+mod packets;
+
+pub use accept::{Accept, Call, service};
+pub use dial::{Dialled, Dialler};
+pub use identity::Identity;
+pub use packets::PacketStream;
+
+/// Generated from `proto/transport.proto`.
+#[allow(missing_docs, clippy::all)]
+mod protobuf {
+    tonic::include_proto!("protobuf");
+}
+
+/// The header under which a refusal's problem document travels (base64, as `-bin` metadata is).
+const PROBLEM_HEADER: &str = "penstock-problem-bin";

@@ -1,0 +1,3 @@
+//! What a link rides on.
+
+pub mod grpc;

@@ -1,0 +1,90 @@
+//! Where to dial: `grpcs://HOST:PORT` or, without TLS, `grpc://HOST:PORT`.
+
+use std::net::IpAddr;
+
+use penstock_domain::{Code, Error, Side};
+
+/// A parsed gateway address.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    /// The host, without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+}
+
+impl Endpoint {
+    /// Parses `grpcs://`, `https://`, `grpc://` or `http://` with a host and a port (8010 if absent).
+    ///
+    /// # Errors
+    /// [`Code::Malformed`] if it is none of these; [`Code::Forbidden`] for plaintext beyond loopback unless
+    /// `insecure`.
+    pub fn parse(url: &str, insecure: bool) -> Result<Self, Error> {
+        let malformed = |what: &str| {
+            Error::new(Code::Malformed, Side::Client, format!("the gateway address {what}"))
+                .hint("write it as grpcs://HOST:8010")
+        };
+        let uri: http::Uri = url.parse().map_err(|_| malformed("is not a URL"))?;
+        let tls = match uri.scheme_str() {
+            Some("grpcs" | "https") => true,
+            Some("grpc" | "http") => false,
+            _ => return Err(malformed("has no scheme that is spoken here")),
+        };
+        let host = uri.host().ok_or_else(|| malformed("names no host"))?;
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let endpoint = Self { host, port: uri.port_u16().unwrap_or(8010), tls };
+        if !tls && !insecure && !endpoint.is_loopback() {
+            return Err(Error::new(
+                Code::Forbidden,
+                Side::Client,
+                format!("{url} has no TLS and is not on this machine"),
+            )
+            .hint("use grpcs://, or set PENSTOCK_INSECURE=1 if the network in between is trusted"));
+        }
+        Ok(endpoint)
+    }
+
+    /// Whether the host is this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
+    /// `HOST:PORT`, an IPv6 address in brackets.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_scheme() {
+        let endpoint = Endpoint::parse("grpcs://gw.example:443", false).unwrap();
+        assert_eq!((endpoint.authority().as_str(), endpoint.tls), ("gw.example:443", true));
+        assert_eq!(Endpoint::parse("grpc://[::1]", false).unwrap().authority(), "[::1]:8010");
+    }
+
+    #[test]
+    fn refuses_plaintext_beyond_loopback_unless_told_so() {
+        assert_eq!(Endpoint::parse("grpc://10.0.0.1:8010", false).unwrap_err().code, Code::Forbidden);
+        assert!(Endpoint::parse("grpc://10.0.0.1:8010", true).is_ok());
+        assert!(Endpoint::parse("grpc://127.0.0.1:8010", false).is_ok());
+    }
+
+    #[test]
+    fn names_what_is_wrong() {
+        for url in ["", "127.0.0.1:8010", "ftp://x:1", "grpcs://"] {
+            assert_eq!(Endpoint::parse(url, false).unwrap_err().code, Code::Malformed, "{url}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The requesting role of a link: streams go out.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use h2::{RecvStream, client::SendRequest};
+use http::StatusCode;
+use penstock_domain::{Code, Error, Problem, Side};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{
+    FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER, STREAM_WINDOW, Stream,
+    keepalive::{Heard, Listening},
+    stream::InFlight,
+};
+
+/// The longest problem document that is read from a refusal.
+const PROBLEM_BYTES: usize = 64 * 1024;
+
+/// A handle to a link on which this side opens streams. Clones share the link.
+#[derive(Clone, Debug)]
+pub struct Link {
+    requests: SendRequest<Bytes>,
+    in_flight: Arc<AtomicUsize>,
+    lost: CancellationToken,
+    close: CancellationToken,
+}
+
+impl Link {
+    /// Starts a link over `io`; its bytes move in a task of their own until it ends.
+    ///
+    /// # Errors
+    /// Why the handshake failed, for the log.
+    pub async fn start<T>(io: T, keepalive: Keepalive) -> Result<Self, String>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let heard = Heard::now();
+        let handshake = builder().handshake(Listening::new(io, heard.clone()));
+        let (requests, mut connection) = handshake.await.map_err(|error| error.to_string())?;
+        let pings = connection.ping_pong().ok_or("the link's PING is in use")?;
+        let link = Self {
+            requests,
+            in_flight: Arc::default(),
+            lost: CancellationToken::new(),
+            close: CancellationToken::new(),
+        };
+        let (close, ended) = (link.close.clone(), link.lost.clone().drop_guard());
+        tokio::spawn(async move {
+            let _ended: DropGuard = ended;
+            let why = tokio::select! {
+                result = connection => result.map_or_else(|error| error.to_string(), |()| "ended".into()),
+                why = keepalive.watch(heard, pings) => why,
+                () = close.cancelled() => "closed".into(),
+            };
+            tracing::debug!(target: "penstock::link", why, "link over");
+        });
+        Ok(link)
+    }
+
+    /// Opens a stream and waits for the peer's answer.
+    ///
+    /// # Errors
+    /// The refusal's problem, or [`Code::Lost`] if the link ended.
+    pub async fn open(&self, open: Open) -> Result<Stream, Error> {
+        let request = open.into_request()?;
+        let in_flight = InFlight::count(&self.in_flight);
+        let mut requests = self.requests.clone().ready().await.map_err(lost)?;
+        let (response, send) = requests.send_request(request, false).map_err(lost)?;
+        let (head, body) = response.await.map_err(lost)?.into_parts();
+        if head.status == StatusCode::OK {
+            Ok(Stream::new(send, body, in_flight))
+        } else {
+            Err(refusal(head.status, body).await)
+        }
+    }
+
+    /// Streams that are open or being opened.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Whether the link has ended.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lost.is_cancelled()
+    }
+
+    /// Resolves when the link has ended.
+    pub async fn lost(&self) {
+        self.lost.cancelled().await;
+    }
+
+    /// Ends the link; its streams are reset.
+    pub fn close(&self) {
+        self.close.cancel();
+    }
+}
+
+fn builder() -> h2::client::Builder {
+    let mut builder = h2::client::Builder::new();
+    builder
+        .enable_push(false)
+        .initial_connection_window_size(LINK_WINDOW)
+        .initial_window_size(STREAM_WINDOW)
+        .max_frame_size(FRAME_BYTES)
+        .max_header_list_size(HEADER_BYTES)
+        .max_local_error_reset_streams(Some(LOCAL_RESETS))
+        .max_send_buffer_size(SEND_BUFFER);
+    builder
+}
+
+fn lost(error: h2::Error) -> Error {
+    Error::new(Code::Lost, Side::Gateway, format!("the link was lost: {error}"))
+        .hint("it is redialled by itself; try again")
+}
+
+async fn refusal(status: StatusCode, body: RecvStream) -> Error {
+    match timeout(Duration::from_secs(10), problem(body)).await {
+        Ok(Some(problem)) => problem.into(),
+        _ => Error::new(Code::Malformed, Side::Gateway, format!("the peer answered {status} without a reason"))
+            .hint("both sides should run a current Penstock"),
+    }
+}
+
+async fn problem(mut body: RecvStream) -> Option<Problem> {
+    let mut text = BytesMut::new();
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk.ok()?;
+        body.flow_control().release_capacity(chunk.len()).ok()?;
+        if text.len() + chunk.len() > PROBLEM_BYTES {
+            return None;
+        }
+        text.extend_from_slice(&chunk);
+    }
+    serde_json::from_slice(&text).ok()
+}

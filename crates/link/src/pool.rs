@@ -1,0 +1,63 @@
+//! The links of one peer, and which of them takes the next stream.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use penstock_domain::{Code, Error, Side};
+
+use crate::{Link, Open, Stream};
+
+/// The links of one peer. One HTTP/2 connection is one lock and one TCP stream, so a peer has several.
+#[derive(Clone, Debug, Default)]
+pub struct Pool(Arc<Mutex<Vec<Link>>>);
+
+impl Pool {
+    /// Adds a link. It leaves by itself when it ends.
+    pub fn add(&self, link: Link) {
+        self.with(|links| links.push(link));
+    }
+
+    /// Links that are up.
+    #[must_use]
+    pub fn links(&self) -> usize {
+        self.with(|links| links.len())
+    }
+
+    /// Streams on all links.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.with(|links| links.iter().map(Link::in_flight).sum())
+    }
+
+    /// Opens a stream on the link with the least in flight. A link that is found lost or draining is passed over
+    /// for the next: nothing has reached the peer on it.
+    ///
+    /// # Errors
+    /// [`Code::AgentOffline`] if no link is up, else the peer's refusal.
+    pub async fn open(&self, open: &Open) -> Result<Stream, Error> {
+        let mut last = Error::new(Code::AgentOffline, Side::Agent, "no link is up");
+        for link in self.least_in_flight() {
+            match link.open(open.clone()).await {
+                Err(error) if error.code == Code::Lost => last = error,
+                answer => return answer,
+            }
+        }
+        Err(last)
+    }
+
+    /// Ends every link.
+    pub fn close(&self) {
+        self.with(|links| links.iter().for_each(Link::close));
+    }
+
+    fn least_in_flight(&self) -> Vec<Link> {
+        let mut links = self.with(|links| links.clone());
+        links.sort_by_cached_key(Link::in_flight);
+        links
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Vec<Link>) -> T) -> T {
+        let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        links.retain(|link| !link.is_lost());
+        act(&mut links)
+    }
+}

@@ -1,0 +1,156 @@
+//! The serving role of a link: streams come in.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream, server::SendResponse};
+use http::{Request, Response};
+use penstock_domain::{Error, Problem};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER, STREAM_WINDOW, Stream,
+    keepalive::{Heard, Listening},
+    stream::InFlight,
+};
+
+/// How a link is served.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    /// Streams that the peer may have open at once.
+    pub streams: u32,
+    /// When the peer is asked whether it lives.
+    pub keepalive: Keepalive,
+    /// How long the peer may take for its preface and settings.
+    pub handshake: Duration,
+    /// Cancelled to drain: GOAWAY, then the streams that are open may finish.
+    pub drain: CancellationToken,
+    /// Cancelled to close at once.
+    pub close: CancellationToken,
+}
+
+impl Serve {
+    /// 100 streams, the limit for peers that are not ours (design §8), and default timings.
+    #[must_use]
+    pub fn new(drain: CancellationToken, close: CancellationToken) -> Self {
+        Self {
+            streams: 100,
+            keepalive: Keepalive::default(),
+            handshake: Duration::from_secs(10),
+            drain,
+            close,
+        }
+    }
+
+    fn builder(&self) -> h2::server::Builder {
+        let mut builder = h2::server::Builder::new();
+        builder
+            .enable_connect_protocol()
+            .initial_connection_window_size(LINK_WINDOW)
+            .initial_window_size(STREAM_WINDOW)
+            .max_concurrent_streams(self.streams)
+            .max_frame_size(FRAME_BYTES)
+            .max_header_list_size(HEADER_BYTES)
+            .max_local_error_reset_streams(Some(LOCAL_RESETS))
+            .max_send_buffer_size(SEND_BUFFER);
+        builder
+    }
+}
+
+/// A request for a stream, to be accepted or refused.
+#[derive(Debug)]
+pub struct Incoming {
+    /// What is asked for; none if it is nothing that Penstock knows.
+    pub open: Option<Open>,
+    respond: SendResponse<Bytes>,
+    receive: RecvStream,
+    in_flight: Arc<InFlight>,
+}
+
+impl Incoming {
+    fn new(request: Request<RecvStream>, respond: SendResponse<Bytes>, in_flight: Arc<InFlight>) -> Self {
+        let open = Open::from_request(&request);
+        Self { open, respond, receive: request.into_body(), in_flight }
+    }
+
+    /// Answers 200 and opens the stream.
+    ///
+    /// # Errors
+    /// The peer has gone.
+    pub fn accept(mut self) -> Result<Stream, h2::Error> {
+        let send = self.respond.send_response(Response::new(()), false)?;
+        Ok(Stream::new(send, self.receive, self.in_flight))
+    }
+
+    /// Answers with the error's status and its problem document.
+    pub fn refuse(mut self, error: &Error) {
+        if let Err(gone) = self.try_refuse(&error.problem()) {
+            tracing::debug!(target: "penstock::link", %gone, "the peer left before its refusal");
+        }
+    }
+
+    fn try_refuse(&mut self, problem: &Problem) -> Result<(), Box<dyn std::error::Error>> {
+        let response = Response::builder()
+            .status(problem.status)
+            .header(http::header::CONTENT_TYPE, "application/problem+json")
+            .body(())?;
+        let mut body = self.respond.send_response(response, false)?;
+        body.send_data(serde_json::to_vec(problem)?.into(), true)?;
+        Ok(())
+    }
+
+    /// Resolves when the peer has given up waiting for the answer.
+    pub async fn gone(&mut self) {
+        // Either answer, a reset or a lost link, says the same.
+        let _reason = std::future::poll_fn(|cx| self.respond.poll_reset(cx)).await;
+    }
+}
+
+/// Serves a link until the peer ends it, it is drained, closed or lost. Each request runs `handler` in a task.
+///
+/// # Errors
+/// Why the link was lost, for the log.
+pub async fn serve<T, H, F>(io: T, options: Serve, handler: H) -> Result<(), String>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(Incoming) -> F,
+    F: Future<Output = ()> + std::marker::Send + 'static,
+{
+    let heard = Heard::now();
+    let handshake = options.builder().handshake(Listening::new(io, heard.clone()));
+    let mut connection = match timeout(options.handshake, handshake).await {
+        Ok(connection) => connection.map_err(|error| error.to_string())?,
+        Err(_) => return Err("no HTTP/2 preface in time".into()),
+    };
+    let pings = connection.ping_pong().ok_or("the link's PING is in use")?;
+    let dead = options.keepalive.watch(heard, pings);
+    tokio::pin!(dead);
+    let count = Arc::default();
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            request = connection.accept() => match request {
+                None => return Ok(()),
+                Some(Err(error)) => return Err(error.to_string()),
+                Some(Ok((request, respond))) => {
+                    tokio::spawn(handler(Incoming::new(request, respond, InFlight::count(&count))));
+                }
+            },
+            why = &mut dead => return Err(why),
+            () = options.drain.cancelled(), if !draining => {
+                draining = true;
+                connection.graceful_shutdown();
+            }
+            () = options.close.cancelled() => {
+                connection.abrupt_shutdown(Reason::NO_ERROR);
+                // One more turn of the connection, so that the peer hears of it.
+                let _closed = timeout(Duration::from_secs(1), connection.accept()).await;
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The dialling side.
+
+use std::{io, sync::Arc};
+
+use penstock_domain::{Code, Error, Side};
+use rustls::{
+    CertificateError, ClientConfig, InvalidMessage, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::{MaybeTls, pinned::PinnedCa};
+
+/// Whom to believe.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// The system's roots.
+    System,
+    /// The roots in this PEM.
+    Roots(String),
+    /// The CA with this fingerprint, `sha256:HEX`.
+    Pin(String),
+}
+
+/// Speaks TLS to a gateway, with ALPN `h2`.
+#[derive(Clone)]
+pub struct Connector {
+    config: Arc<ClientConfig>,
+    server_name: Option<String>,
+}
+
+impl std::fmt::Debug for Connector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector").field("server_name", &self.server_name).finish_non_exhaustive()
+    }
+}
+
+impl Connector {
+    /// A connector; `server_name` replaces the dialled host in the check of the certificate.
+    ///
+    /// # Errors
+    /// [`Code::Malformed`] if the roots or the pin cannot be read.
+    pub fn new(trust: &Trust, server_name: Option<String>) -> Result<Self, Error> {
+        let provider = super::provider();
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| malformed(error.to_string()))?;
+        let mut config = match trust {
+            Trust::Pin(pin) => {
+                let verifier = PinnedCa::parse(pin, provider)
+                    .ok_or_else(|| malformed("the CA pin is not sha256: and 64 hex digits".into()))?;
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
+            }
+            Trust::Roots(pem) => builder.with_root_certificates(pem_roots(pem)?).with_no_client_auth(),
+            Trust::System => builder.with_root_certificates(system_roots()).with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(Self { config: Arc::new(config), server_name })
+    }
+
+    /// Runs the handshake.
+    ///
+    /// # Errors
+    /// [`Code::Lost`] with the likely cause.
+    pub async fn connect(&self, host: &str, tcp: TcpStream) -> Result<MaybeTls, Error> {
+        let name = self.server_name.as_deref().unwrap_or(host).to_owned();
+        let name = ServerName::try_from(name).map_err(|error| malformed(error.to_string()))?;
+        let tls = TlsConnector::from(Arc::clone(&self.config)).connect(name, tcp).await;
+        tls.map(|tls| MaybeTls::Client(Box::new(tls))).map_err(|error| diagnose(host, &error))
+    }
+}
+
+/// Roots from PEM text.
+///
+/// # Errors
+/// [`Code::Malformed`] if it holds no certificate.
+fn pem_roots(pem: &str) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|error| malformed(error.to_string()))?;
+        roots.add(certificate).map_err(|error| malformed(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(malformed("the CA file holds no certificate".into()));
+    }
+    Ok(roots)
+}
+
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+fn malformed(what: String) -> Error {
+    Error::new(Code::Malformed, Side::Client, format!("TLS cannot be set up: {what}"))
+}
+
+fn diagnose(host: &str, error: &io::Error) -> Error {
+    let lost = Error::new(Code::Lost, Side::Gateway, format!("TLS with {host} failed: {error}"));
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            lost.hint("the port does not speak TLS: use grpc:// on this machine, or put TLS in front of it")
+        }
+        Some(rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })) => {
+            lost.hint("the certificate is for other names: set TLS_SERVER_NAME, or dial a name that it holds")
+        }
+        Some(rustls::Error::InvalidCertificate(CertificateError::Other(_))) => {
+            lost.hint("the gateway's CA changed: get a new agent key, or run `penstock login` again")
+        }
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            lost.hint("the CA is not known here: use the key or login that pins it, or set TLS_CA")
+        }
+        _ => lost.hint("is something between here and the gateway ending TLS?"),
+    }
+}

@@ -1,0 +1,19 @@
+//! TLS for links: one place that builds every configuration.
+
+mod client;
+mod pinned;
+mod server;
+mod stream;
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+pub use client::{Connector, Trust};
+pub use server::acceptor;
+pub use stream::MaybeTls;
+
+/// The one crypto provider.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
