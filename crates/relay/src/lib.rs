@@ -1,1 +1,14 @@
-//! See Cargo.toml.
+//! Moving bytes between links and sockets: both directions in one task, half-close kept, a cut never looks like
+//! an end.
+
+mod allow;
+mod dial;
+mod halves;
+mod meter;
+mod splice;
+
+pub use allow::Allow;
+pub use dial::{Socket, dial};
+pub use halves::{Sink, Source};
+pub use meter::Meter;
+pub use splice::splice;
