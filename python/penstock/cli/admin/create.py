@@ -1,0 +1,146 @@
+"""`penstock admin create`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import Any
+
+import click
+
+from penstock.cli.errors import note
+from penstock.cli.output import output_option, write_fields, write_json
+from penstock.cli.password import read_password
+from penstock.cli.state import State
+from penstock.cli.text import clean
+
+
+@click.group()
+def create() -> None:
+    """Create an agent, connection, user or group."""
+
+
+@create.command()
+@click.argument("name")
+@output_option()
+@click.pass_obj
+def agent(state: State, name: str) -> None:
+    """Create an agent and print its key, which is shown this one time only.
+
+    \b
+    Examples:
+      penstock admin create agent office
+      penstock admin create agent office -o json | jq -r .key
+    """
+    created = _post(state, "agents", {"name": name})
+    if state.json:
+        write_json(created)
+        return
+    click.echo(f"Agent {clean(created['name'])} is created. Start it in its network with this key:\n")
+    click.echo(f"  PENSTOCK_KEY={shlex.quote(clean(created['key']))} penstock start agent\n")
+    note("notice", "the key is shown this one time; whoever has it is this agent.")
+
+
+@create.command()
+@click.argument("name")
+@click.option(
+    "--type", "kind", type=click.Choice(["postgres", "tcp"]), required=True, help="What is spoken there."
+)
+@click.option("--agent", help="The agent that reaches it.  [default: the gateway itself]")
+@click.option(
+    "-e",
+    "--env",
+    "settings",
+    multiple=True,
+    metavar="KEY[=VALUE]",
+    help="A setting; without =VALUE taken from the environment, which keeps secrets out of `ps`.",
+)
+@click.option(
+    "--group", "groups", multiple=True, help="A group that may use it.  [default: administrators only]"
+)
+@output_option()
+@click.pass_obj
+def connection(
+    state: State, name: str, kind: str, agent: str | None, settings: tuple[str, ...], groups: tuple[str, ...]
+) -> None:
+    """Create a connection.
+
+    Settings of both types: HOST, PORT. Of postgres: USER, PASS, DB, SSLMODE, SSLROOTCERT; a HOST that begins
+    with / is the folder of a unix socket. Secrets are encrypted at rest and never shown again.
+
+    \b
+    Examples:
+      penstock admin create connection prod-db --type postgres --agent office \\
+          -e HOST=10.0.0.5 -e PORT=5432 -e USER=app -e PASS -e DB=shop -e SSLMODE=require --group developers
+      penstock admin create connection cache --type tcp --agent office -e HOST=10.0.0.6 -e PORT=6379
+    """
+    body = {
+        "name": name,
+        "type": kind,
+        "agent": agent,
+        "env": dict(map(_setting, settings)),
+        "groups": list(groups),
+    }
+    created = _post(state, "connections", body)
+    if state.json:
+        write_json(created)
+    else:
+        name = clean(created["name"])
+        click.echo(f"Connection {name} is created: penstock connect {name}")
+
+
+@create.command()
+@click.argument("email")
+@click.option("--group", "groups", multiple=True, help="A group that the user belongs to.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
+@output_option()
+@click.pass_obj
+def user(state: State, email: str, groups: tuple[str, ...], password_stdin: bool) -> None:
+    """Create a user.
+
+    \b
+    Example:
+      penstock admin create user ann@example.com --group developers
+    """
+    body = {"email": email, "password": read_password(password_stdin, confirm=True), "groups": list(groups)}
+    _created(state, _post(state, "users", body))
+
+
+@create.command()
+@click.argument("name")
+@output_option()
+@click.pass_obj
+def group(state: State, name: str) -> None:
+    """Create a group.
+
+    \b
+    Example:
+      penstock admin create group developers
+    """
+    _created(state, _post(state, "groups", {"name": name}))
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key:
+        raise click.UsageError(f"-e wants KEY=VALUE or KEY, not {text!r}.")
+    if equals:
+        return key, value
+    if key not in os.environ:
+        raise click.UsageError(f"-e {key} takes the value of the variable {key}, which is not set.")
+    return key, os.environ[key]
+
+
+def _post(state: State, resource: str, body: dict[str, Any]) -> dict[str, Any]:
+    from penstock.cli.client import signed_in
+
+    with signed_in(state) as api:
+        answer: dict[str, Any] = api.post(resource, body=body)
+        return answer
+
+
+def _created(state: State, resource: dict[str, Any]) -> None:
+    if state.json:
+        write_json(resource)
+    else:
+        write_fields(resource)
