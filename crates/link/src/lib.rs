@@ -4,6 +4,7 @@
 //! HTTP/2 roles over any byte stream; [`carrier`] makes such byte streams; [`Pool`] holds the links of one peer.
 
 pub mod carrier;
+mod address;
 mod endpoint;
 mod keepalive;
 mod link;
@@ -14,6 +15,7 @@ mod serve;
 mod stream;
 pub mod tls;
 
+pub use address::Address;
 pub use endpoint::Endpoint;
 pub use keepalive::Keepalive;
 pub use link::Link;

@@ -7,10 +7,10 @@ use rustls::{
     CertificateError, ClientConfig, InvalidMessage, RootCertStore,
     pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{MaybeTls, pinned::PinnedCa};
+use super::belief::{Belief, Verifier, parse_pin};
 
 /// Whom to believe.
 #[derive(Clone, Debug)]
@@ -21,9 +21,13 @@ pub enum Trust {
     Roots(String),
     /// The CA with this fingerprint, `sha256:HEX`.
     Pin(String),
+    /// A chain to one of the roots in this PEM, or to the system's; the name does not matter.
+    Chain(Option<String>),
+    /// Whoever answers: encryption without authentication.
+    Anyone,
 }
 
-/// Speaks TLS to a gateway, with ALPN `h2`.
+/// Speaks TLS as a client.
 #[derive(Clone)]
 pub struct Connector {
     config: Arc<ClientConfig>,
@@ -37,37 +41,48 @@ impl std::fmt::Debug for Connector {
 }
 
 impl Connector {
-    /// A connector; `server_name` replaces the dialled host in the check of the certificate.
+    /// A connector that offers `alpn`; `server_name` replaces the dialled host in the check of the certificate.
     ///
     /// # Errors
     /// [`Code::Malformed`] if the roots or the pin cannot be read.
-    pub fn new(trust: &Trust, server_name: Option<String>) -> Result<Self, Error> {
+    pub fn new(trust: &Trust, server_name: Option<String>, alpn: &[&[u8]]) -> Result<Self, Error> {
         let provider = super::provider();
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| malformed(error.to_string()))?;
-        let mut config = match trust {
-            Trust::Pin(pin) => {
-                let verifier = PinnedCa::parse(pin, provider)
-                    .ok_or_else(|| malformed("the CA pin is not sha256: and 64 hex digits".into()))?;
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
-            }
-            Trust::Roots(pem) => builder.with_root_certificates(pem_roots(pem)?).with_no_client_auth(),
-            Trust::System => builder.with_root_certificates(system_roots()).with_no_client_auth(),
+        let belief = match trust {
+            Trust::Roots(pem) => Err(pem_roots(pem)?),
+            Trust::System => Err(system_roots()),
+            Trust::Chain(Some(pem)) => Ok(Belief::Chain(pem_roots(pem)?)),
+            Trust::Chain(None) => Ok(Belief::Chain(system_roots())),
+            Trust::Anyone => Ok(Belief::Anyone),
+            Trust::Pin(pin) => Ok(Belief::Pinned(
+                parse_pin(pin).ok_or_else(|| malformed("the CA pin is not sha256: and 64 hex digits".into()))?,
+            )),
         };
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        let mut config = match belief {
+            Err(roots) => builder.with_root_certificates(roots),
+            Ok(belief) => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Verifier { belief, provider })),
+        }
+        .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(Self { config: Arc::new(config), server_name })
     }
 
-    /// Runs the handshake.
+    /// Runs the handshake over any byte stream.
     ///
     /// # Errors
     /// [`Code::Lost`] with the likely cause.
-    pub async fn connect(&self, host: &str, tcp: TcpStream) -> Result<MaybeTls, Error> {
+    pub async fn connect<T>(&self, host: &str, io: T) -> Result<TlsStream<T>, Error>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
         let name = self.server_name.as_deref().unwrap_or(host).to_owned();
         let name = ServerName::try_from(name).map_err(|error| malformed(error.to_string()))?;
-        let tls = TlsConnector::from(Arc::clone(&self.config)).connect(name, tcp).await;
-        tls.map(|tls| MaybeTls::Client(Box::new(tls))).map_err(|error| diagnose(host, &error))
+        let handshake = TlsConnector::from(Arc::clone(&self.config)).connect(name, io);
+        handshake.await.map_err(|error| diagnose(host, &error))
     }
 }
 

@@ -1,7 +1,7 @@
 //! TLS for links: one place that builds every configuration.
 
+mod belief;
 mod client;
-mod pinned;
 mod server;
 mod stream;
 

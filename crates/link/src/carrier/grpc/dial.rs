@@ -124,7 +124,9 @@ async fn open(endpoint: &Endpoint, tls: Option<&tls::Connector>) -> Result<tls::
     })?;
     tcp.set_nodelay(true).map_err(|error| Error::new(Code::Internal, Side::Client, error.to_string()))?;
     match tls {
-        Some(connector) if endpoint.tls => connector.connect(&endpoint.host, tcp).await,
+        Some(connector) if endpoint.tls => {
+            connector.connect(&endpoint.host, tcp).await.map(|tls| tls::MaybeTls::Client(Box::new(tls)))
+        }
         _ if endpoint.tls => Err(Error::new(Code::Internal, Side::Client, "TLS without a configuration")),
         _ => Ok(tls::MaybeTls::Plain(tcp)),
     }

@@ -1,0 +1,41 @@
+//! What an agent is told.
+
+use std::fmt;
+
+use penstock_link::Address;
+use serde::Deserialize;
+
+/// The agent's settings, as the Python side hands them over.
+#[derive(Clone, Deserialize)]
+pub struct Config {
+    /// Where the gateway is.
+    #[serde(flatten)]
+    pub address: Address,
+    /// The agent's name, from its key.
+    pub name: String,
+    /// The key's secret.
+    pub secret: String,
+    /// Links to hold.
+    #[serde(default = "links")]
+    pub links: usize,
+    /// The allow-list; empty allows what the gateway asks.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// Seconds of silence before a PING.
+    #[serde(default = "keepalive")]
+    pub keepalive_seconds: u64,
+}
+
+const fn links() -> usize {
+    4
+}
+
+const fn keepalive() -> u64 {
+    15
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("address", &self.address).field("name", &self.name).finish_non_exhaustive()
+    }
+}

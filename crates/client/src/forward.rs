@@ -1,0 +1,63 @@
+//! Each local connection becomes one session.
+
+use std::{sync::Arc, time::Duration};
+
+use penstock_domain::Error;
+use penstock_link::Open;
+use penstock_relay::{Meter, Socket, splice};
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{links::Links, listen::Listener};
+
+pub(crate) struct Forward {
+    pub connection: String,
+    pub links: Arc<Links>,
+    pub notify: mpsc::Sender<Error>,
+    pub close: CancellationToken,
+    pub tasks: TaskTracker,
+}
+
+impl Forward {
+    pub(crate) async fn run(self, listener: Listener) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.close.cancelled() => return,
+            };
+            match accepted {
+                Ok(socket) => {
+                    self.tasks.spawn(self.carry(socket));
+                }
+                Err(error) => {
+                    // Out of descriptors, most likely: what is open goes on, and accepting is tried again.
+                    tracing::warn!(target: "penstock::client", %error, "cannot accept");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    fn carry(&self, socket: Socket) -> impl Future<Output = ()> + use<> {
+        let open = Open::Session(self.connection.clone());
+        let (links, notify, close) = (Arc::clone(&self.links), self.notify.clone(), self.close.clone());
+        async move {
+            let carried = async {
+                let stream = links.open(&open).await?;
+                let meter = Meter::default();
+                if let Err(error) = splice(stream, socket, &meter).await {
+                    tracing::debug!(target: "penstock::client", %error, "stream cut");
+                }
+                Ok::<_, Error>(())
+            };
+            tokio::select! {
+                result = carried => if let Err(error) = result {
+                    tracing::debug!(target: "penstock::client", %error, "session refused");
+                    // A full queue means that nobody reads; the log has it.
+                    let _unread = notify.try_send(error);
+                },
+                () = close.cancelled() => {}
+            }
+        }
+    }
+}
