@@ -1,0 +1,189 @@
+"""The ports: what the use cases need from the outside. Adapters are built in ``penstock.app``."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from penstock.domain.agent import Agent, AgentPresence
+from penstock.domain.connection import Connection
+from penstock.domain.recording import Summary, Verification
+from penstock.domain.session import Meter, Session, SessionEnd, SessionFilter, SessionStatus
+from penstock.domain.user import Group, Token, User
+
+
+class Clock(Protocol):
+    """Tells the time, in UTC."""
+
+    def now(self) -> datetime: ...
+
+
+class UserRepository(Protocol):
+    """Users and their password hashes. E-mails are compared in lower case."""
+
+    async def add(self, user: User, password_hash: str) -> None:
+        """Raises ``conflict`` if the e-mail is taken."""
+
+    async def add_first(self, user: User, password_hash: str, group: str) -> bool:
+        """Adds ``user`` unless ``group`` has a member already; says whether it did, in one step."""
+
+    async def get(self, id_or_email: str) -> User | None: ...
+    async def login(self, email: str) -> tuple[User, str] | None:
+        """The user with its password hash."""
+
+    async def list(self) -> Sequence[User]: ...
+    async def delete(self, user_id: str, *, keep_one_in: str) -> bool:
+        """Deletes the user and its tokens; False if it is the last member of ``keep_one_in``."""
+
+    async def any_in(self, group: str) -> bool: ...
+
+
+class GroupRepository(Protocol):
+    """Group names. Users and connections that name a group create it."""
+
+    async def add(self, name: str) -> bool:
+        """False if it exists."""
+
+    async def get(self, name: str) -> Group | None: ...
+    async def list(self) -> Sequence[Group]: ...
+    async def delete(self, name: str) -> bool: ...
+
+
+class TokenRepository(Protocol):
+    """Tokens, by the SHA-256 of the token."""
+
+    async def add(self, token: Token, digest: str) -> None: ...
+    async def by_digest(self, digest: str) -> tuple[Token, User] | None: ...
+    async def by_id(self, token_id: str) -> tuple[Token, User] | None: ...
+    async def list_for(self, user_id: str) -> Sequence[Token]: ...
+    async def delete(self, token_id: str) -> bool: ...
+    async def prune(self, expired_before: datetime) -> int: ...
+
+
+class AgentRepository(Protocol):
+    """Agents, and the SHA-256 of their keys."""
+
+    async def add(self, agent: Agent, digest: str) -> None:
+        """Raises ``conflict`` if the name is taken."""
+
+    async def get(self, id_or_name: str) -> Agent | None: ...
+    async def digest(self, name: str) -> str | None: ...
+    async def rekey(self, name: str, digest: str) -> bool: ...
+    async def list(self) -> Sequence[Agent]: ...
+    async def seen(self, names: Sequence[str], at: datetime) -> None: ...
+    async def delete(self, agent_id: str) -> bool: ...
+
+
+class ConnectionRepository(Protocol):
+    """Connections. ``env`` is encrypted at rest."""
+
+    async def add(self, connection: Connection) -> None:
+        """Raises ``conflict`` if the name is taken."""
+
+    async def get(self, id_or_name: str) -> Connection | None: ...
+    async def list(self) -> Sequence[Connection]: ...
+    async def delete(self, connection_id: str) -> bool: ...
+
+
+class SessionRepository(Protocol):
+    """Sessions, for ever: they name users and connections that may be gone."""
+
+    async def begin(self, session: Session) -> bool:
+        """Adds it unless its token or its connection is gone, in one step; says whether it did."""
+
+    async def get(self, session_id: str) -> Session | None: ...
+    async def list(self, which: SessionFilter) -> Sequence[Session]:
+        """Newest first."""
+
+    async def end(self, session_id: str, end: SessionEnd, at: datetime) -> bool:
+        """Ends an open session; False if it is not open."""
+
+    async def moved(self, session_id: str, recording: str) -> None: ...
+    async def restore(self, session: Session) -> bool:
+        """Adds a session that is known by its recording alone; False if it is known already."""
+
+    async def open_ids(self) -> Sequence[str]: ...
+
+
+class Store(Protocol):
+    """Whether the store answers."""
+
+    async def ping(self) -> None: ...
+
+
+class Engine(Protocol):
+    """The running data plane. No call blocks."""
+
+    def agents(self) -> Mapping[str, AgentPresence]:
+        """The agents with at least one link up, by name."""
+
+    def sessions(self) -> Mapping[str, Meter]:
+        """The live sessions, by identifier."""
+
+    def kill(self, session_id: str, status: SessionStatus, reason: str) -> bool:
+        """Ends a live session; False if it is not live."""
+
+    def end_token(self, token_id: str) -> int:
+        """Ends the links and sessions of a revoked token; how many sessions."""
+
+    def end_agent(self, name: str) -> int:
+        """Drops the links of a removed agent; how many."""
+
+
+class RecordingReader(Protocol):
+    """Reads recordings. Every call blocks on files; run it off the loop."""
+
+    def replay(self, path: Path) -> Iterator[str]:
+        """One JSON object per event, statements merged with their completion."""
+
+    def verify(self, path: Path, head: str | None) -> Verification: ...
+    def summarise(self, path: Path) -> Summary: ...
+
+
+class RecordingArchive(Protocol):
+    """Where recordings are kept."""
+
+    def live_path(self, session_id: str) -> Path:
+        """Where a session is recorded while it is live."""
+
+    async def keep(self, session_id: str, started_at: datetime) -> Path | None:
+        """Moves a finished recording to its place; None if there is no file."""
+
+    async def left_behind(self) -> Sequence[str]:
+        """The sessions whose recordings still lie where live ones do."""
+
+
+class Passwords(Protocol):
+    """Password hashing, off the loop."""
+
+    async def hash(self, password: str) -> str: ...
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Takes the same time whether or not there is a hash. Raises ``limited`` when overrun."""
+
+
+class LoginThrottle(Protocol):
+    """Counts failed logins per e-mail and per peer."""
+
+    def check(self, email: str, peer: str) -> None:
+        """Raises ``limited`` if there were too many."""
+
+    def failed(self, email: str, peer: str) -> None: ...
+    def succeeded(self, email: str, peer: str) -> None: ...
+
+
+class Secrets(Protocol):
+    """Mints secrets and knows their digests."""
+
+    def token(self) -> str: ...
+    def agent_secret(self) -> str: ...
+    def digest(self, secret: str) -> str: ...
+    def matches(self, secret: str, digest: str) -> bool:
+        """Compares in constant time."""
+
+
+class SecretBox(Protocol):
+    """Encrypts what the store must not show."""
+
+    def seal(self, plain: str) -> str: ...
+    def open(self, sealed: str) -> str:
+        """Raises ``internal`` if the key does not fit."""

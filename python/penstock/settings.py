@@ -1,0 +1,297 @@
+"""Every setting once: its name, type, default and meaning. Environment first, then ``penstock.toml``.
+
+The file is looked for in ``PENSTOCK_HOME`` and then in the working directory; its keys are the names of
+the environment variables. ``docs/reference/settings.md`` is generated from this page.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from penstock.domain.addresses import Address, advertised_url, parse_address
+from penstock.domain.errors import PenstockError, Side, malformed
+from penstock.domain.pem import decode_pem
+
+FILE_NAME = "penstock.toml"
+
+
+def _address(value: str) -> str:
+    return str(parse_address(value))
+
+
+def _comma_list(value: object) -> object:
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
+def _pem(value: SecretStr) -> SecretStr:
+    return SecretStr(decode_pem(value.get_secret_value()))
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+ListenAddress = Annotated[str, AfterValidator(_address)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
+Pem = Annotated[SecretStr, AfterValidator(_pem)]
+Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
+HttpUrl = Annotated[str, AfterValidator(lambda value: advertised_url(value, ("https", "http")))]
+GrpcUrl = Annotated[
+    str, AfterValidator(lambda value: advertised_url(value, ("grpcs", "grpc", "https", "http")))
+]
+
+
+class Settings(BaseSettings):
+    """All settings of every role. Build it with :func:`load`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, populate_by_name=False
+    )
+
+    home: Path = Field(
+        Path("~/.penstock"),
+        alias="PENSTOCK_HOME",
+        description="Holds all state of every role: store, keys, recordings, the user's login.",
+    )
+    http_listen: ListenAddress | None = Field(
+        None,
+        alias="HTTP_LISTEN",
+        description="Where REST, the web page and gRPC are served. Unset: `0.0.0.0:8009`, and "
+        "`127.0.0.1:8009` for `start standalone` and `demo`.",
+    )
+    grpc_listen: ListenAddress | None = Field(
+        None,
+        alias="GRPC_LISTEN",
+        description="Where gRPC is served to agents and clients. Unset: `0.0.0.0:8010`, and "
+        "`127.0.0.1:8010` for `start standalone` and `demo`.",
+    )
+    admin_listen: ListenAddress | None = Field(
+        None,
+        alias="ADMIN_LISTEN",
+        description="Where metrics and state are served. Unset: `127.0.0.1:19000` for the gateway; an "
+        "agent opens no port unless this is set.",
+    )
+    link_keepalive_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
+        15, alias="LINK_KEEPALIVE_SECONDS", description="Seconds of silence on a link before it is probed."
+    )
+    session_idle_seconds: Seconds = Field(
+        3600, alias="SESSION_IDLE_SECONDS", description="Seconds without a byte before a session ends."
+    )
+    statement_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = Field(
+        1_048_576,
+        alias="STATEMENT_BYTES",
+        description="Bytes of a statement's text that are recorded; longer ones are marked truncated.",
+    )
+    drain_seconds: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        10, alias="DRAIN_SECONDS", description="Seconds that live sessions get to finish when stopping."
+    )
+    ask_timeout_seconds: Annotated[int, Field(ge=1, le=60)] = Field(
+        10, alias="ASK_TIMEOUT_SECONDS", description="Seconds for one decision; later is a denial."
+    )
+    token_ttl_seconds: Seconds = Field(
+        43_200, alias="TOKEN_TTL_SECONDS", description="Seconds that a login lasts."
+    )
+    admin_email: str | None = Field(
+        None,
+        alias="PENSTOCK_ADMIN_EMAIL",
+        description="Makes the first admin of an empty store, with `PENSTOCK_ADMIN_PASSWORD`.",
+    )
+    admin_password: SecretStr | None = Field(
+        None, alias="PENSTOCK_ADMIN_PASSWORD", description="The first admin's password, 8 characters or more."
+    )
+    admin_group: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+        "admin", alias="ADMIN_USERNAME", description="The name of the group whose members administer."
+    )
+    postgres_db_uri: SecretStr | None = Field(
+        None,
+        alias="POSTGRES_DB_URI",
+        description="The store. Unset: an SQLite file in `PENSTOCK_HOME`, the only one of this release.",
+    )
+    api_url: HttpUrl | None = Field(
+        None,
+        alias="API_URL",
+        description="The address of the API as users reach it. Unset: `https://localhost` with the port of "
+        "`HTTP_LISTEN`.",
+    )
+    grpc_url: GrpcUrl | None = Field(
+        None,
+        alias="GRPC_URL",
+        description="The address that agents and clients are told to dial. Unset: `grpcs://localhost` with "
+        "the port of `GRPC_LISTEN`.",
+    )
+    advertise_ca_pin: bool | None = Field(
+        None,
+        alias="ADVERTISE_CA_PIN",
+        description="Whether agent keys carry the pin of the gateway's own CA. Unset: yes if there is one "
+        "and `GRPC_URL` names one of our own ports, for else something before us ends TLS.",
+    )
+    tls_key: Pem | None = Field(
+        None, alias="TLS_KEY", description="The private key for 8009 and 8010: PEM, or base64 of PEM."
+    )
+    tls_cert: Pem | None = Field(
+        None,
+        alias="TLS_CERT",
+        description="Its certificate and chain: PEM, or base64 of PEM. Without `TLS_KEY` and `TLS_CERT` the "
+        "gateway makes its own CA.",
+    )
+    tls_ca: Pem | None = Field(
+        None,
+        alias="TLS_CA",
+        description="The CA that an agent or client expects, and that the gateway appends to its chain: PEM, "
+        "or base64 of PEM.",
+    )
+    tls_server_name: str | None = Field(
+        None,
+        alias="TLS_SERVER_NAME",
+        description="The name that an agent or client expects in the gateway's certificate.",
+    )
+    key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("PENSTOCK_KEY", "HOOP_KEY", "HOOP_DSN"),
+        description="An agent's key, as `penstock admin create agent` printed it. `HOOP_KEY` and `HOOP_DSN` "
+        "are read too.",
+    )
+    allow: Names = Field(
+        (),
+        alias="PENSTOCK_ALLOW",
+        description="What an agent may open, comma separated: `HOST:PORT`, `HOST:*`, `CIDR:PORT`, "
+        "`unix:/PATH`. Unset: what the gateway asks, link-local and metadata addresses never.",
+    )
+    insecure: bool = Field(
+        False,
+        alias="PENSTOCK_INSECURE",
+        description="Lets an agent or client speak plaintext beyond loopback.",
+    )
+    log_encoding: Annotated[Literal["json", "console"], BeforeValidator(_lower)] = Field(
+        "json", alias="LOG_ENCODING", description="How logs look, on standard error."
+    )
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARN", "ERROR"], BeforeValidator(_upper)] = Field(
+        "INFO", alias="LOG_LEVEL", description="The least level that is logged."
+    )
+    log_grpc: bool = Field(False, alias="LOG_GRPC", description="Logs gRPC and HTTP/2 traffic too.")
+    audit_path: Path | None = Field(
+        None,
+        alias="PLUGIN_AUDIT_PATH",
+        description="Where live sessions are recorded. Unset: `sessions` in `PENSTOCK_HOME`.",
+    )
+    static_ui_path: Path | None = Field(
+        None,
+        alias="STATIC_UI_PATH",
+        description="A folder with a web app to serve at `/` instead of the built-in page.",
+    )
+    org_multi_tenant: bool = Field(
+        False, alias="ORG_MULTI_TENANT", description="Several organisations. Not in this release."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """:func:`load` gives two layers: overrides stand above the environment, the file below it."""
+        layers = cast(InitSettingsSource, init_settings).init_kwargs
+        above, below = layers.get("overrides", {}), layers.get("file", {})
+        return InitSettingsSource(cls, above), env_settings, InitSettingsSource(cls, below)
+
+    def listen(self, *, loopback: bool) -> tuple[Address, Address, Address]:
+        """Where HTTP, gRPC and admin listen; ``loopback`` is the default of `standalone` and `demo`."""
+        host = "127.0.0.1" if loopback else "0.0.0.0"  # noqa: S104 - the gateway is a server
+        return (
+            parse_address(self.http_listen or f"{host}:8009"),
+            parse_address(self.grpc_listen or f"{host}:8010"),
+            parse_address(self.admin_listen or "127.0.0.1:19000"),
+        )
+
+
+def names() -> dict[str, str]:
+    """The variable that sets each field, and the field."""
+    return {variable: field for field in Settings.model_fields for variable in variables(field)}
+
+
+def variables(field: str) -> tuple[str, ...]:
+    """The variables that set this field, the first that is set wins."""
+    alias = Settings.model_fields[field].validation_alias
+    if isinstance(alias, AliasChoices):
+        return tuple(str(choice) for choice in alias.choices)
+    return (str(alias),)
+
+
+def load(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of this process. ``overrides`` (by variable name) stand above all.
+
+    Raises :class:`PenstockError` naming the variable, what is wrong with it, and what to do.
+    """
+    file, values = _read_file()
+    layers: dict[str, Any] = {"overrides": dict(overrides or {}), "file": values}
+    try:
+        settings = Settings(**layers)
+    except ValidationError as error:
+        raise _explain(error, file, overrides or {}) from None
+    return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+
+
+def _read_file() -> tuple[Path | None, dict[str, Any]]:
+    home = Path(os.environ.get("PENSTOCK_HOME") or "~/.penstock").expanduser()
+    for path in (home / FILE_NAME, Path.cwd() / FILE_NAME):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise malformed(f"cannot read {path}: {error}", hint="make it readable, or remove it") from None
+        try:
+            values = {name.upper(): value for name, value in tomllib.loads(text).items()}
+        except tomllib.TOMLDecodeError as error:
+            raise malformed(
+                f"{path} is not TOML: {error}", hint="write NAME = value, text in quotes"
+            ) from None
+        _refuse_unknown(path, values)
+        return path, values
+    return None, {}
+
+
+def _refuse_unknown(path: Path, values: Mapping[str, Any]) -> None:
+    known = [name for name in names() if name != "PENSTOCK_HOME"]
+    for name in values:
+        if name == "PENSTOCK_HOME":
+            raise malformed(
+                f"{path}: PENSTOCK_HOME says where this file is", hint="set it in the environment"
+            )
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "docs/reference/settings.md lists the names"
+            raise malformed(f"{path}: there is no setting {name}", hint=hint)
+
+
+def _explain(error: ValidationError, file: Path | None, overrides: Mapping[str, Any]) -> PenstockError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    variable = variables(name)[0] if name in Settings.model_fields else name
+    where = "the environment" if variable in os.environ or file is None else str(file)
+    where = "the command line" if variable in overrides else where
+    problem = str(first["msg"]).removeprefix("Value error, ")
+    known = names()
+    meaning = Settings.model_fields[known[variable]].description if variable in known else None
+    result = malformed(f"{variable} (from {where}): {problem}", hint=meaning)
+    result.side = Side.GATEWAY
+    return result
