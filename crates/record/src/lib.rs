@@ -1,15 +1,19 @@
 //! The recording format: hash-chained records, their writer and their readers.
 //!
-//! Files and clocks are arguments: an [`Encoder`] fills buffers, everything that reads takes any
-//! [`std::io::Read`], and times are microseconds since the Unix epoch. The byte layout is documented in
+//! Clocks are arguments, in microseconds since the Unix epoch, and so are files: an [`Encoder`] fills buffers and
+//! everything that reads takes any [`std::io::Read`]. The [`Recorder`] puts the encoder to work: its threads write
+//! what its [`Tape`]s are given, so that no async thread waits for a disk. The byte layout is documented in
 //! `docs/reference/recording-format.md`.
 
 mod encoder;
 mod fault;
 mod format;
 mod reader;
+mod recorder;
 mod replay;
+mod sink;
 mod summary;
+mod tape;
 mod verify;
 
 pub use blake3::Hash;
@@ -17,6 +21,9 @@ pub use encoder::{EncodeError, Encoder};
 pub use fault::{Fault, What};
 pub use format::{MAX_PAYLOAD, Misplaced, VERSION};
 pub use reader::{Reader, Record};
+pub use recorder::{Recorder, Stats};
 pub use replay::Replay;
+pub use sink::Sink;
 pub use summary::{Summary, summarise};
+pub use tape::Tape;
 pub use verify::{Report, verify};

@@ -1,0 +1,157 @@
+//! The threads that write recordings, so that no async thread ever waits for a disk.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    num::NonZeroUsize,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+};
+
+use penstock_domain::{Code, Error, Side};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    Tape,
+    sink::{Reel, Sink, unwritable},
+};
+
+/// What the recorder has done and still has to do, for gauges and counters.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Bursts that were taken and are not written yet. Those that wait because a queue is full are not counted.
+    pub queued: AtomicU64,
+    /// Records written.
+    pub records: AtomicU64,
+    /// Bytes written.
+    pub bytes: AtomicU64,
+    /// Bursts that could not be written, and recordings that could not be created.
+    pub failures: AtomicU64,
+}
+
+/// A fixed set of threads that write recordings.
+///
+/// Each [`Tape`] belongs to one thread, which keeps its bursts in order. The threads end when the recorder and all
+/// its tapes are dropped.
+pub struct Recorder {
+    queues: Vec<mpsc::Sender<Job>>,
+    next: AtomicUsize,
+    stats: Arc<Stats>,
+}
+
+/// What a recorder thread is asked to do.
+pub(crate) enum Job {
+    /// Creates a recording's file.
+    Create { path: PathBuf, reply: oneshot::Sender<io::Result<File>> },
+    /// Writes a burst.
+    Write(Burst),
+}
+
+pub(crate) struct Burst {
+    pub reel: Arc<Reel>,
+    pub bytes: Vec<u8>,
+    pub records: u64,
+    /// True if the recording is complete with it.
+    pub last: bool,
+    /// Gives the buffer back.
+    pub reply: oneshot::Sender<Result<Vec<u8>, Error>>,
+}
+
+impl Recorder {
+    /// Starts the threads, each with a queue that holds `queue` bursts.
+    ///
+    /// # Errors
+    /// If the system refuses a thread.
+    pub fn start(threads: NonZeroUsize, queue: NonZeroUsize) -> io::Result<Self> {
+        let stats = Arc::<Stats>::default();
+        let queues = (0..threads.get())
+            .map(|number| {
+                let (sender, jobs) = mpsc::channel(queue.get());
+                let stats = Arc::clone(&stats);
+                thread::Builder::new().name(format!("recorder-{number}")).spawn(move || run(jobs, &stats))?;
+                Ok(sender)
+            })
+            .collect::<io::Result<_>>()?;
+        Ok(Self { queues, next: AtomicUsize::new(0), stats })
+    }
+
+    /// Creates a recording's file, which only its owner can read (0600) and which must not exist yet.
+    ///
+    /// # Errors
+    /// [`Code::Recorder`] if the file exists or cannot be created.
+    pub async fn create(&self, path: &Path) -> Result<Tape, Error> {
+        let queue = self.queue()?;
+        let (reply, answer) = oneshot::channel();
+        queue.send(Job::Create { path: path.into(), reply }).await.map_err(|_| stopped())?;
+        let file = answer.await.map_err(|_| stopped())?.map_err(|error| unwritable(&error))?;
+        Ok(Tape::new(queue, Box::new(file), Arc::clone(&self.stats)))
+    }
+
+    /// A recording onto something other than a new file.
+    ///
+    /// # Errors
+    /// [`Code::Recorder`] if there is no thread.
+    pub fn tape(&self, sink: impl Sink) -> Result<Tape, Error> {
+        Ok(Tape::new(self.queue()?, Box::new(sink), Arc::clone(&self.stats)))
+    }
+
+    /// What the threads have done and still have to do.
+    #[must_use]
+    pub fn stats(&self) -> &Arc<Stats> {
+        &self.stats
+    }
+
+    /// The queues in turn.
+    fn queue(&self) -> Result<mpsc::Sender<Job>, Error> {
+        let turn = self.next.fetch_add(1, Relaxed) % self.queues.len();
+        self.queues.get(turn).cloned().ok_or_else(stopped)
+    }
+}
+
+/// One recorder thread.
+fn run(mut jobs: mpsc::Receiver<Job>, stats: &Stats) {
+    while let Some(job) = jobs.blocking_recv() {
+        match job {
+            Job::Create { path, reply } => {
+                let file = create(&path);
+                stats.failures.fetch_add(u64::from(file.is_err()), Relaxed);
+                // Nobody waits any more: the file is closed and stays behind, empty.
+                drop(reply.send(file));
+            }
+            Job::Write(burst) => write(burst, stats),
+        }
+    }
+}
+
+/// `O_APPEND` because a recording only ever grows, whoever else may hold the file.
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
+}
+
+fn write(burst: Burst, stats: &Stats) {
+    let Burst { reel, mut bytes, records, last, reply } = burst;
+    let result = reel.write(&bytes, last);
+    // With the last burst this closes the file, before anyone hears that the recording is complete.
+    drop(reel);
+    stats.queued.fetch_sub(1, Relaxed);
+    match &result {
+        Ok(()) => {
+            stats.records.fetch_add(records, Relaxed);
+            stats.bytes.fetch_add(bytes.len() as u64, Relaxed);
+        }
+        Err(_) => drop(stats.failures.fetch_add(1, Relaxed)),
+    }
+    bytes.clear();
+    // Who no longer waits has ended its session; the burst is written all the same.
+    drop(reply.send(result.map(|()| bytes)));
+}
+
+/// A recorder whose threads are gone.
+pub(crate) fn stopped() -> Error {
+    Error::new(Code::Recorder, Side::Gateway, "the recorder has stopped").hint("restart the gateway")
+}

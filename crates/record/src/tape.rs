@@ -1,0 +1,127 @@
+//! One session's recording in the making.
+
+use std::{
+    mem, slice,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+};
+
+use penstock_domain::{Code, Error, Event, Side};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    EncodeError, Encoder, Hash, Stats,
+    recorder::{Burst, Job, stopped},
+    sink::{Reel, Sink},
+};
+
+/// A buffer that a long statement has grown beyond this is not kept.
+const KEEP_BYTES: usize = 64 << 10;
+
+/// Records one session; made by a [`Recorder`](crate::Recorder).
+///
+/// It can be shared by the two directions of a relay: bursts are written in the order in which they were taken.
+/// After the first failure every call fails and nothing more is written, so that a session whose recording broke
+/// cannot go on. Dropped before it was finished, it leaves a recording without an end record.
+pub struct Tape {
+    queue: mpsc::Sender<Job>,
+    stats: Arc<Stats>,
+    state: Mutex<State>,
+}
+
+struct State {
+    encoder: Encoder,
+    /// None once the last burst is on its way.
+    reel: Option<Arc<Reel>>,
+    /// The buffer of the burst before.
+    spare: Vec<u8>,
+}
+
+type Answer = oneshot::Receiver<Result<Vec<u8>, Error>>;
+
+impl Tape {
+    pub(crate) fn new(queue: mpsc::Sender<Job>, sink: Box<dyn Sink>, stats: Arc<Stats>) -> Self {
+        let reel = Some(Arc::new(Reel::new(sink)));
+        Self { queue, stats, state: Mutex::new(State { encoder: Encoder::new(), reel, spare: Vec::new() }) }
+    }
+
+    /// Records events that happened `at`, in microseconds since the epoch. Resolves when the kernel has them: from
+    /// then on the death of this process loses nothing. Waits while the recorder's queue is full.
+    ///
+    /// Dropped while it waits for the queue, it has recorded nothing; dropped later, everything.
+    ///
+    /// # Errors
+    /// [`Code::Recorder`] if the recording cannot be written, an event cannot be recorded, or either happened
+    /// before; the session must end.
+    pub async fn append(&self, at: u64, events: &[Event]) -> Result<(), Error> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.burst(at, events, false).await.map(drop)
+    }
+
+    /// Records the end, makes the recording durable and closes it. Resolves with the head in hex.
+    ///
+    /// # Errors
+    /// [`Code::Recorder`] as from [`Tape::append`]; [`Code::Internal`] if `end` is not [`Event::Ended`].
+    pub async fn finish(&self, at: u64, end: &Event) -> Result<String, Error> {
+        if !matches!(end, Event::Ended { .. }) {
+            return Err(Error::new(
+                Code::Internal,
+                Side::Gateway,
+                "a recording ends with an end record alone",
+            ));
+        }
+        self.burst(at, slice::from_ref(end), true).await.map(|head| head.to_string())
+    }
+
+    async fn burst(&self, at: u64, events: &[Event], last: bool) -> Result<Hash, Error> {
+        // A place in the queue comes first: what is encoded is part of the chain and has to be written.
+        let place = self.queue.reserve().await.map_err(|_| stopped())?;
+        let (head, answer) = self.enqueue(place, at, events, last)?;
+        let buffer = answer.await.map_err(|_| stopped())??;
+        if buffer.capacity() <= KEEP_BYTES {
+            self.state().spare = buffer;
+        }
+        Ok(head)
+    }
+
+    /// Encodes and sends under one lock, so that bursts reach the thread in the order of their numbers.
+    fn enqueue(
+        &self,
+        place: mpsc::Permit<'_, Job>,
+        at: u64,
+        events: &[Event],
+        last: bool,
+    ) -> Result<(Hash, Answer), Error> {
+        let mut state = self.state();
+        let reel = state.reel.clone().ok_or_else(finished)?;
+        reel.check()?;
+        let mut bytes = mem::take(&mut state.spare);
+        for event in events {
+            let encoded = state.encoder.append(at, event, &mut bytes);
+            encoded.map_err(|error| reel.poison(unrecordable(&error)))?;
+        }
+        if last {
+            state.reel = None;
+        }
+        let (reply, answer) = oneshot::channel();
+        self.stats.queued.fetch_add(1, Relaxed);
+        place.send(Job::Write(Burst { reel, bytes, records: events.len() as u64, last, reply }));
+        Ok((state.encoder.head(), answer))
+    }
+
+    /// Nothing panics while it holds the lock, so a poisoned one holds a sound state.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unrecordable(error: &EncodeError) -> Error {
+    Error::new(Code::Recorder, Side::Gateway, error.to_string())
+        .hint("what cannot be recorded is not relayed: open a new session and send less at a time")
+}
+
+fn finished() -> Error {
+    Error::new(Code::Recorder, Side::Gateway, "the recording is complete: nothing more can be recorded")
+        .hint("open a new session")
+}
