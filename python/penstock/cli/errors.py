@@ -39,8 +39,8 @@ class Refusal(click.ClickException):
 
     def problem(self) -> dict[str, Json]:
         """The error as an RFC 9457 document."""
-        known = {"detail": self.message, "code": self.code, "side": self.side, "hint": self.hint}
-        return {"type": "about:blank", **self.more, **{k: v for k, v in known.items() if v is not None}}
+        known = {"detail": self.message, "code": self.code, "side": self.side, "hint": self.hint, **self.more}
+        return {"type": "about:blank", **{name: value for name, value in known.items() if value is not None}}
 
 
 def usage_refusal(error: click.UsageError) -> Refusal:

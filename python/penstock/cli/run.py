@@ -24,7 +24,6 @@ def run(arguments: Sequence[str], state: State | None = None) -> int:
         code = root.main(list(arguments), prog_name="penstock", standalone_mode=False, obj=state)
         sys.stdout.flush()
     except click.Abort:
-        click.echo(err=True)
         return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)

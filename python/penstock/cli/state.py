@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import httpx
 
+    from penstock.cli.tunnel import Dial
+
 
 def home() -> Path:
     """The folder that holds all state: `PENSTOCK_HOME`, by default `~/.penstock`."""
@@ -18,11 +20,12 @@ def home() -> Path:
 
 @dataclass
 class State:
-    """One invocation: where its state lives, how it answers, and (in tests) what carries its requests."""
+    """One invocation: where its state lives, how it answers, and (in tests) what stands for the network."""
 
     home: Path = field(default_factory=home)
     output: str = "table"
     transport: httpx.BaseTransport | None = None
+    dial: Dial | None = None
 
     @property
     def json(self) -> bool:

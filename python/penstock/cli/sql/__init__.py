@@ -1,0 +1,1 @@
+"""SQL on a connection: libpq below, one writer per output format above."""

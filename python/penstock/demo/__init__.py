@@ -1,0 +1,1 @@
+"""`penstock demo`: a gateway, an agent and a real database on this machine, until Ctrl-C."""
