@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +25,18 @@ class Account:
     prefix: tuple[str, ...] = ()
 
     def own(self, folder: Path) -> None:
-        """Makes a 0700 folder that belongs to the account."""
+        """Makes a 0700 folder that belongs to the account. Refuses one that somebody else made."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.prefix:
+        facts = folder.lstat()
+        if (
+            not stat.S_ISDIR(facts.st_mode)
+            or facts.st_uid not in (self.uid, os.geteuid())
+            or facts.st_mode & 0o077
+        ):
+            raise Refusal(
+                f"{folder} is not a private folder of the demo's.", hint="Delete it, or use --home DIR."
+            )
+        if facts.st_uid != self.uid:
             os.chown(folder, self.uid, self.gid)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from penstock.cli.errors import Refusal
+from penstock.demo.ending import Ending
 from penstock.demo.leftovers import Register
 
 _STOP_SECONDS = 15.0
@@ -70,8 +71,9 @@ class Child:
 class Processes:
     """All children of one demo; on the way out they end in the reverse order of their start."""
 
-    def __init__(self, logs: Path, register: Register) -> None:
+    def __init__(self, logs: Path, register: Register, ending: Ending) -> None:
         self._logs = logs
+        self._ending = ending
         self._register = register
         self._children: list[Child] = []
 
@@ -87,19 +89,11 @@ class Processes:
         """Starts a process in a session of its own, so that the terminal's Ctrl-C reaches the demo alone."""
         self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = self._logs / f"{name}.log"
-        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-            process = subprocess.Popen(
-                [str(part) for part in command],
-                env=environment,
-                cwd=self._logs,
-                start_new_session=True,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-        child = Child(name, process, log, stop, kill)
-        self._children.append(child)
-        self._register.add(name, process.pid, stop)
+        words = [str(part) for part in command]
+        with self._ending.held():
+            child = Child(name, _spawn(words, environment, log), log, stop, kill)
+            self._children.append(child)
+            self._register.add(name, child.process.pid, stop)
         return child
 
     def require_running(self) -> None:
@@ -113,6 +107,22 @@ class Processes:
             child = self._children.pop()
             child.stop()
             self._register.remove(child.name)
+
+
+def _spawn(
+    command: Sequence[str], environment: Mapping[str, str] | None, log: Path
+) -> subprocess.Popen[bytes]:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as out:
+        return subprocess.Popen(
+            command,
+            env=environment,
+            cwd=log.parent,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
 
 
 def _how(code: int) -> str:
