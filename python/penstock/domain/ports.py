@@ -98,7 +98,6 @@ class SessionRepository(Protocol):
     async def end(self, session_id: str, end: SessionEnd, at: datetime) -> bool:
         """Ends an open session; False if it is not open."""
 
-    async def moved(self, session_id: str, recording: str) -> None: ...
     async def restore(self, session: Session) -> bool:
         """Adds a session that is known by its recording alone; False if it is known already."""
 
@@ -145,6 +144,9 @@ class RecordingArchive(Protocol):
 
     def live_path(self, session_id: str) -> Path:
         """Where a session is recorded while it is live."""
+
+    async def locate(self, session_id: str, started_at: datetime) -> Path | None:
+        """Where the recording is now; None if there is no file."""
 
     async def keep(self, session_id: str, started_at: datetime) -> Path | None:
         """Moves a finished recording to its place; None if there is no file."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from penstock.domain.session import SessionStatus
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -26,7 +28,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a recording says of its session."""
+    """What a recording says of its session. ``status`` and what follows are known if it ended in order."""
 
     session: str
     connection: str
@@ -37,3 +39,7 @@ class Summary:
     statements: int
     ended: bool
     head: str
+    status: SessionStatus | None = None
+    reason: str | None = None
+    client_bytes: int = 0
+    upstream_bytes: int = 0

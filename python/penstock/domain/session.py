@@ -29,7 +29,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One use of one connection. ``recording`` is the path of its file, absent if there is none."""
+    """One use of one connection. ``head`` is the recording's last hash, in hex."""
 
     id: str
     connection: str
@@ -48,7 +48,6 @@ class Session:
     upstream_bytes: int = 0
     client: Client = field(default_factory=Client)
     head: str | None = None
-    recording: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,5 +81,5 @@ class SessionFilter:
     user_id: str | None = None
     token_id: str | None = None
     agent: str | None = None
-    limit: int = 50
+    limit: int | None = None
     before: tuple[datetime, str] | None = None

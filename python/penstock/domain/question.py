@@ -1,0 +1,59 @@
+"""What the engine asks at a boundary, and what may be answered (``crates/domain/src/decider.rs``)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from penstock.domain.errors import PenstockError
+from penstock.domain.plan import Plan
+from penstock.domain.principal import Credential, Principal
+from penstock.domain.session import Client, SessionEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """Who is this? Answered with a principal."""
+
+    credential: Credential
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """May this principal use this connection, and how? Answered with a plan."""
+
+    principal: Principal
+    connection: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The session begins: write it down before anything is opened. Answered with ``NOTED``."""
+
+    session: str
+    connection: str
+    principal: Principal
+    client: Client
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The session is over. Answered with ``NOTED``."""
+
+    session: str
+    end: SessionEnd
+
+
+Question = Authenticate | Decide | Begin | Ended
+
+
+class Answer(Enum):
+    """Answers that say nothing but themselves."""
+
+    NOTED = "noted"
+
+
+NOTED = Answer.NOTED
+Verdict = Principal | Plan | Answer | PenstockError
+"""An error is a denial."""

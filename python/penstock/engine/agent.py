@@ -1,0 +1,63 @@
+"""An agent: dials its gateway for ever and opens what that asks, within its allow-list."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from penstock import _core
+from penstock.domain.agent_key import AgentKey
+from penstock.domain.errors import PenstockError
+from penstock.engine.errors import core_errors, parse_error
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """What an agent is told. Empty ``allow`` means what the gateway asks."""
+
+    key: AgentKey
+    allow: Sequence[str]
+    insecure: bool
+    keepalive_seconds: int
+    ca_pem: str | None = None
+    server_name: str | None = None
+    admin_listen: str | None = None
+
+    def as_json(self) -> str:
+        """As ``crates/agent`` reads it."""
+        return json.dumps(
+            {
+                "url": self.key.url,
+                "name": self.key.name,
+                "secret": self.key.secret,
+                "ca_pin": self.key.ca_pin,
+                "ca_pem": self.ca_pem,
+                "server_name": self.server_name,
+                "insecure": self.insecure,
+                "allow": list(self.allow),
+                "keepalive_seconds": self.keepalive_seconds,
+                "admin_listen": self.admin_listen,
+            }
+        )
+
+
+class Agent:
+    """Runs on threads of the core."""
+
+    def __init__(self, config: AgentConfig) -> None:
+        with core_errors():
+            self._core = _core.Agent(config.as_json())
+
+    def start(self) -> None:
+        """Begins to dial; returns at once."""
+        with core_errors():
+            self._core.start()
+
+    def wait(self, timeout_seconds: float) -> PenstockError | None:
+        """What ended the agent, if something did that redialling cannot mend. Blocks: run it off the loop."""
+        ended = self._core.wait(timeout_seconds)
+        return None if ended is None else parse_error(ended)
+
+    def shutdown(self, grace_seconds: float) -> None:
+        """Lets open streams finish for so long, then stops. Blocks: run it off the loop."""
+        with core_errors():
+            self._core.shutdown(grace_seconds)

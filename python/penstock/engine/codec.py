@@ -1,0 +1,123 @@
+"""Questions and verdicts as the JSON of ``crates/domain``."""
+
+import json
+from typing import Any
+
+from penstock.domain.errors import PenstockError
+from penstock.domain.plan import Plan, PostgresLogin, Target, TcpTarget
+from penstock.domain.principal import (
+    AgentCredential,
+    AgentPrincipal,
+    Credential,
+    Principal,
+    TokenCredential,
+    UserPrincipal,
+)
+from penstock.domain.question import Answer, Authenticate, Begin, Decide, Ended, Question, Verdict
+from penstock.domain.session import Client, SessionEnd, SessionStatus
+
+
+def read_question(text: str) -> Question:
+    """Raises ``ValueError``, ``KeyError`` or ``TypeError`` if it is none."""
+    shape = json.loads(text)
+    match shape["ask"]:
+        case "authenticate":
+            return Authenticate(_credential(shape["credential"]), shape["peer"])
+        case "decide":
+            return Decide(_principal(shape["principal"]), shape["connection"], shape["peer"])
+        case "begin":
+            return Begin(
+                session=shape["session"],
+                connection=shape["connection"],
+                principal=_principal(shape["principal"]),
+                client=_client(shape["client"]),
+                peer=shape["peer"],
+            )
+        case "ended":
+            return Ended(shape["session"], _end(shape))
+        case other:
+            raise ValueError(f"unknown question {other!r}")
+
+
+def write_verdict(verdict: Verdict) -> str:
+    """The verdict's JSON."""
+    return json.dumps(_verdict(verdict))
+
+
+def _credential(shape: dict[str, Any]) -> Credential:
+    match shape["kind"]:
+        case "token":
+            return TokenCredential(shape["token"])
+        case "agent":
+            return AgentCredential(shape["name"], shape["secret"])
+        case other:
+            raise ValueError(f"unknown credential {other!r}")
+
+
+def _principal(shape: dict[str, Any]) -> Principal:
+    match shape["kind"]:
+        case "user":
+            return UserPrincipal(shape["id"], shape["name"], shape["token"])
+        case "agent":
+            return AgentPrincipal(shape["name"])
+        case other:
+            raise ValueError(f"unknown principal {other!r}")
+
+
+def _client(shape: dict[str, Any]) -> Client:
+    return Client(shape["user"], shape["database"], shape["application"])
+
+
+def _end(shape: dict[str, Any]) -> SessionEnd:
+    return SessionEnd(
+        status=SessionStatus(shape["status"]),
+        reason=shape["reason"],
+        statements=shape["statements"],
+        client_bytes=shape["client_bytes"],
+        upstream_bytes=shape["upstream_bytes"],
+        head=shape["head"] or None,
+    )
+
+
+def _verdict(verdict: Verdict) -> object:
+    match verdict:
+        case UserPrincipal(id=user_id, name=name, token=token):
+            return {"principal": {"kind": "user", "id": user_id, "name": name, "token": token}}
+        case AgentPrincipal(name=name):
+            return {"principal": {"kind": "agent", "name": name}}
+        case Plan():
+            return {"plan": _plan(verdict)}
+        case Answer.NOTED:
+            return "noted"
+        case PenstockError():
+            return {"deny": verdict.as_json()}
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    return {
+        "session": plan.session,
+        "connection": plan.connection,
+        "agent": plan.agent,
+        "target": _target(plan.target),
+        "protocol": "tcp" if plan.login is None else {"postgres": _login(plan.login)},
+        "recording": {"path": plan.recording},
+        "limits": {
+            "idle_seconds": plan.limits.idle_seconds,
+            "statement_bytes": plan.limits.statement_bytes,
+        },
+        "expires_at": None if plan.expires_at is None else int(plan.expires_at.timestamp()),
+    }
+
+
+def _target(target: Target) -> dict[str, str]:
+    return {"tcp": target.address} if isinstance(target, TcpTarget) else {"unix": target.path}
+
+
+def _login(login: PostgresLogin) -> dict[str, str | None]:
+    return {
+        "user": login.user,
+        "password": login.password,
+        "database": login.database,
+        "sslmode": login.sslmode,
+        "sslrootcert": login.sslrootcert,
+    }

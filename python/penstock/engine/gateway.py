@@ -1,0 +1,107 @@
+"""The gateway's data plane."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from penstock import _core
+from penstock.domain.addresses import Address
+from penstock.domain.agent import AgentPresence
+from penstock.domain.session import Meter, SessionStatus
+from penstock.engine.decider import Reply
+from penstock.engine.errors import core_errors
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """What the data plane is told. The chain is PEM, leaf first."""
+
+    http_listen: Address
+    grpc_listen: Address
+    admin_listen: Address | None
+    api_socket: str
+    chain_pem: str
+    key_pem: str = field(repr=False)
+    keepalive_seconds: int
+    ask_timeout_seconds: int
+
+    def as_json(self) -> str:
+        """As ``crates/gateway`` reads it."""
+        return json.dumps(
+            {
+                "http_listen": str(self.http_listen),
+                "grpc_listen": str(self.grpc_listen),
+                "admin_listen": None if self.admin_listen is None else str(self.admin_listen),
+                "api_socket": self.api_socket,
+                "tls": {"cert_pem": self.chain_pem, "key_pem": self.key_pem},
+                "keepalive_seconds": self.keepalive_seconds,
+                "ask_timeout_seconds": self.ask_timeout_seconds,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where the ports are, as bound."""
+
+    http: str
+    grpc: str
+    admin: str | None
+
+
+class Gateway:
+    """Implements the ``Engine`` port."""
+
+    def __init__(self, config: GatewayConfig, ask: Callable[[str, Reply], None]) -> None:
+        with core_errors():
+            self._core = _core.Gateway(config.as_json(), ask)
+
+    def start(self) -> Bound:
+        """Binds the ports. Raises what the core says, naming the port that is taken."""
+        with core_errors():
+            bound = json.loads(self._core.start())
+        return Bound(bound["http"], bound["grpc"], bound.get("admin"))
+
+    def ready(self, ready: bool) -> None:
+        """What the health checks of the data plane answer."""
+        self._core.ready(ready)
+
+    def agents(self) -> Mapping[str, AgentPresence]:
+        """The agents with at least one link up, by name."""
+        shape: dict[str, Any] = json.loads(self._core.agents())
+        return {name: _presence(agent) for name, agent in shape.items()}
+
+    def sessions(self) -> Mapping[str, Meter]:
+        """The live sessions, by identifier."""
+        shape: dict[str, Any] = json.loads(self._core.sessions())
+        return {
+            session_id: Meter(s["statements"], s["client_bytes"], s["upstream_bytes"])
+            for session_id, s in shape.items()
+        }
+
+    def kill(self, session_id: str, status: SessionStatus, reason: str) -> bool:
+        """Ends a live session; False if it is not live."""
+        with core_errors():
+            return self._core.kill(session_id, status.value, reason)
+
+    def end_token(self, token_id: str) -> int:
+        """Ends the links and sessions of a revoked token; how many sessions."""
+        with core_errors():
+            return self._core.end_token(token_id)
+
+    def end_agent(self, name: str) -> int:
+        """Drops the links of a removed agent; how many."""
+        with core_errors():
+            return self._core.end_agent(name)
+
+    def shutdown(self, grace_seconds: float) -> None:
+        """Lets live sessions finish for so long, then stops. Blocks: run it off the loop."""
+        with core_errors():
+            self._core.shutdown(grace_seconds)
+
+
+def _presence(shape: dict[str, Any]) -> AgentPresence:
+    since = datetime.fromtimestamp(shape["since"], UTC)
+    return AgentPresence(links=shape["links"], streams=shape["streams"], since=since)

@@ -1,0 +1,1 @@
+"""Adapter to the files that recordings are."""

@@ -1,0 +1,42 @@
+"""What has to be done now and then."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from penstock.domain.ports import Clock, Engine, TokenRepository
+from penstock.services.agents import Agents
+from penstock.services.recovery import Recovery
+
+PERIOD_SECONDS = 30.0
+SETTLED = timedelta(minutes=1)
+
+
+class Housekeeping:
+    """Notes which agents are there, forgets expired tokens, settles sessions whose end was lost."""
+
+    def __init__(
+        self, agents: Agents, tokens: TokenRepository, recovery: Recovery, engine: Engine, clock: Clock
+    ) -> None:
+        self._agents = agents
+        self._tokens = tokens
+        self._recovery = recovery
+        self._engine = engine
+        self._clock = clock
+        self._log = structlog.get_logger("penstock.services.housekeeping")
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(PERIOD_SECONDS)
+            try:
+                await self.once()
+            except Exception:  # noqa: BLE001 - the next round may do better
+                self._log.exception("housekeeping failed")
+
+    async def once(self) -> None:
+        """One round."""
+        await self._agents.note_presence()
+        await self._tokens.prune(self._clock.now())
+        await self._recovery.sweep(self._engine.sessions(), SETTLED)

@@ -1,0 +1,1 @@
+"""The embedded store: the only SQL. Nothing of SQLAlchemy leaves this package."""
