@@ -40,7 +40,6 @@ impl Scanner {
     }
 
     /// Whether the last chunk ended between two messages.
-    #[cfg(test)]
     pub(super) const fn is_between_messages(&self) -> bool {
         self.filled == 0 && self.remaining == 0
     }

@@ -76,6 +76,12 @@ impl Inspector {
         self.conversation.is_deep()
     }
 
+    /// Whether what came from the upstream ends with a whole message, so that one of the driver's own may follow.
+    #[must_use]
+    pub const fn is_between_messages(&self) -> bool {
+        self.from_upstream.is_between_messages()
+    }
+
     /// Whether the client has sent Terminate.
     #[must_use]
     pub const fn finished(&self) -> bool {

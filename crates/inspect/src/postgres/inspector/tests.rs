@@ -1,1 +1,6 @@
-
+mod bounds;
+mod copy;
+mod extended;
+mod script;
+mod simple;
+mod splits;
