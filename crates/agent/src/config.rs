@@ -36,6 +36,9 @@ const fn keepalive() -> u64 {
 
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config").field("address", &self.address).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Config")
+            .field("address", &self.address)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

@@ -26,7 +26,9 @@ impl Listener {
 
     pub(crate) fn address(&self) -> String {
         match self {
-            Self::Tcp(listener) => listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
+            Self::Tcp(listener) => {
+                listener.local_addr().map(|address| address.to_string()).unwrap_or_default()
+            }
             Self::Unix(_, path) => format!("unix:{}", path.display()),
         }
     }

@@ -1,1 +1,129 @@
-//! See Cargo.toml.
+//! The gateway: it owns the ports, runs the sessions and enforces what was decided elsewhere.
+
+mod admin;
+mod ask;
+mod clock;
+mod config;
+mod http;
+mod listener;
+mod metrics;
+mod registry;
+mod session;
+mod shared;
+mod transport;
+mod upstream;
+
+use std::{sync::Arc, time::Duration};
+
+use penstock_domain::{Decider, Error, Status};
+use serde::Serialize;
+use tokio::runtime::Handle;
+
+pub use config::{Config, Tls};
+pub use registry::{AgentState, SessionState};
+
+use crate::{
+    http::{Front, Port},
+    listener::{Acceptor, Listener},
+    shared::Shared,
+};
+
+/// A running gateway.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    addresses: Addresses,
+}
+
+/// Where it listens.
+#[derive(Clone, Debug, Serialize)]
+pub struct Addresses {
+    /// REST, web and gRPC.
+    pub http: String,
+    /// gRPC.
+    pub grpc: String,
+    /// Metrics and state, if enabled.
+    pub admin: Option<String>,
+}
+
+impl Gateway {
+    /// Binds every port, then serves; to be called inside the data runtime. The admin port runs on `admin`, so
+    /// that a scrape never waits behind a session, nor a session behind a scrape.
+    ///
+    /// # Errors
+    /// A port that is taken, TLS material that cannot be read.
+    pub async fn start(config: Config, decider: Arc<dyn Decider>, admin: &Handle) -> Result<Self, Error> {
+        let acceptor = Acceptor::new(config.tls.as_ref(), config.connections)?;
+        let http = Listener::bind(&config.http_listen, "HTTP_LISTEN").await?;
+        let grpc = Listener::bind(&config.grpc_listen, "GRPC_LISTEN").await?;
+        let metrics = match &config.admin_listen {
+            Some(address) => Some(Listener::bind(address, "ADMIN_LISTEN").await?),
+            None => None,
+        };
+        let addresses = Addresses {
+            http: http.address(),
+            grpc: grpc.address(),
+            admin: metrics.as_ref().map(Listener::address),
+        };
+        let shared = Arc::new(Shared::new(config, decider)?);
+        for (listener, port) in [(http, Port::Http), (grpc, Port::Grpc)] {
+            let front = Front::new(Arc::clone(&shared), port);
+            tokio::spawn(listener.serve(acceptor.clone(), front, Arc::clone(&shared)));
+        }
+        if let Some(listener) = metrics {
+            admin::spawn(admin, listener.into_std()?, Arc::clone(&shared));
+        }
+        Ok(Self { shared, addresses })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Says whether new work is welcome; health checks follow.
+    pub fn ready(&self, ready: bool) {
+        self.shared.ready.set(ready);
+    }
+
+    /// Agents with a link, by name.
+    #[must_use]
+    pub fn agents(&self) -> std::collections::BTreeMap<String, AgentState> {
+        self.shared.agents.snapshot()
+    }
+
+    /// Live sessions, by identifier.
+    #[must_use]
+    pub fn sessions(&self) -> std::collections::BTreeMap<String, SessionState> {
+        self.shared.sessions.snapshot()
+    }
+
+    /// Ends a live session; false if there is none.
+    pub fn kill(&self, session: &str, status: Status, reason: &str) -> bool {
+        self.shared.sessions.end(session, status, reason)
+    }
+
+    /// Ends the links and sessions of a token that was revoked; says how many sessions.
+    pub fn end_token(&self, token: &str) -> usize {
+        self.shared.clients.end(token);
+        self.shared.sessions.end_token(token)
+    }
+
+    /// Drops the links of an agent that was deleted; says how many.
+    pub fn end_agent(&self, name: &str) -> usize {
+        self.shared.agents.end(name)
+    }
+
+    /// Not ready, no new links or sessions; running ones may finish for `grace`, then they are ended and their
+    /// recordings closed.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.ready(false);
+        self.shared.drain.cancel();
+        if tokio::time::timeout(grace, self.shared.sessions.empty()).await.is_err() {
+            self.shared.sessions.end_all(Status::Closed, "the gateway was shut down");
+            // Sessions end within a second; the rest is for their recordings.
+            let _ended = tokio::time::timeout(Duration::from_secs(10), self.shared.sessions.empty()).await;
+        }
+        self.shared.close.cancel();
+    }
+}

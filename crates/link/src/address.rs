@@ -35,7 +35,11 @@ impl Address {
     /// What is wrong with the address, the pin or the roots.
     pub fn dialler(&self, identity: Identity) -> Result<Dialler, Error> {
         let endpoint = Endpoint::parse(&self.url, self.insecure)?;
-        let tls = if endpoint.tls { Some(Connector::new(&self.trust(), self.server_name.clone(), &[b"h2"])?) } else { None };
+        let tls = if endpoint.tls {
+            Some(Connector::new(&self.trust(), self.server_name.clone(), &[b"h2"])?)
+        } else {
+            None
+        };
         Ok(Dialler::new(endpoint, identity, tls))
     }
 

@@ -3,8 +3,8 @@
 //! What differs between links is who dials, who serves, and the carrier. [`serve`] and [`Link`] are the two
 //! HTTP/2 roles over any byte stream; [`carrier`] makes such byte streams; [`Pool`] holds the links of one peer.
 
-pub mod carrier;
 mod address;
+pub mod carrier;
 mod endpoint;
 mod keepalive;
 mod link;

@@ -19,7 +19,8 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER, STREAM_WINDOW, Stream,
+    FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER, STREAM_WINDOW,
+    Stream,
     keepalive::{Heard, Listening},
     stream::InFlight,
 };
@@ -129,8 +130,10 @@ fn lost(error: h2::Error) -> Error {
 async fn refusal(status: StatusCode, body: RecvStream) -> Error {
     match timeout(Duration::from_secs(10), problem(body)).await {
         Ok(Some(problem)) => problem.into(),
-        _ => Error::new(Code::Malformed, Side::Gateway, format!("the peer answered {status} without a reason"))
-            .hint("both sides should run a current Penstock"),
+        _ => {
+            Error::new(Code::Malformed, Side::Gateway, format!("the peer answered {status} without a reason"))
+                .hint("both sides should run a current Penstock")
+        }
     }
 }
 

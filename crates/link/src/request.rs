@@ -54,7 +54,11 @@ impl Open {
     }
 }
 
-fn extended(builder: http::request::Builder, protocol: &'static str, path: &str) -> http::Result<Request<()>> {
+fn extended(
+    builder: http::request::Builder,
+    protocol: &'static str,
+    path: &str,
+) -> http::Result<Request<()>> {
     let uri = http::Uri::builder().scheme("https").authority("penstock").path_and_query(path).build()?;
     builder.uri(uri).extension(Protocol::from_static(protocol)).body(())
 }

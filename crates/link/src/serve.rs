@@ -13,7 +13,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER, STREAM_WINDOW, Stream,
+    FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER, STREAM_WINDOW,
+    Stream,
     keepalive::{Heard, Listening},
     stream::InFlight,
 };

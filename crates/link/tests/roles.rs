@@ -1,5 +1,7 @@
 //! Both roles of a link over an in-memory carrier.
 
+#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+
 use std::time::Duration;
 
 use bytes::Bytes;

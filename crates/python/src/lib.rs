@@ -1,1 +1,28 @@
-//! See Cargo.toml.
+//! `penstock._core`: the native module. `penstock.engine` is its only importer.
+
+mod agent;
+mod client;
+mod decider;
+mod error;
+mod gateway;
+mod logging;
+mod recording;
+mod runtime;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The module's table of contents.
+#[pyo3::pymodule(gil_used = true)]
+mod _core {
+    #[pymodule_export]
+    use crate::{
+        agent::Agent,
+        client::Client,
+        decider::Reply,
+        error::CoreError,
+        gateway::Gateway,
+        logging::init_logging,
+        recording::{Replay, read_recording, summarise_recording, verify_recording},
+    };
+}

@@ -105,11 +105,8 @@ fn matches_name(pattern: &str, host: &str) -> bool {
 
 /// Link-local (RFC 3927, RFC 4291 §2.5.6) and the metadata services of AWS, Alibaba, Azure and Oracle.
 fn is_never(ip: IpAddr) -> bool {
-    const METADATA: [Ipv4Addr; 3] = [
-        Ipv4Addr::new(100, 100, 100, 200),
-        Ipv4Addr::new(168, 63, 129, 16),
-        Ipv4Addr::new(192, 0, 0, 192),
-    ];
+    const METADATA: [Ipv4Addr; 3] =
+        [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
     const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.is_link_local() || METADATA.contains(&ip),
@@ -150,7 +147,8 @@ mod tests {
 
     #[test]
     fn names_nets_ports_and_sockets() {
-        let some = allow(&["db.example:5432", "*.corp:*", "10.1.0.0/16:3306", "[fd01::/16]:1", "unix:/run/pg/*"]);
+        let some =
+            allow(&["db.example:5432", "*.corp:*", "10.1.0.0/16:3306", "[fd01::/16]:1", "unix:/run/pg/*"]);
         assert!(some.address("DB.example.", ip("192.0.2.1"), 5432));
         assert!(!some.address("db.example", ip("192.0.2.1"), 5433));
         assert!(some.address("a.corp", ip("192.0.2.1"), 1));

@@ -47,11 +47,7 @@ async fn both(
     result.map(drop)
 }
 
-async fn outward(
-    mut receive: Receive,
-    mut writer: impl AsyncWrite + Unpin,
-    meter: &Meter,
-) -> io::Result<()> {
+async fn outward(mut receive: Receive, mut writer: impl AsyncWrite + Unpin, meter: &Meter) -> io::Result<()> {
     while let Some(chunk) = receive.chunk().await? {
         writer.write_all(&chunk).await?;
         meter.from_client(chunk.len());

@@ -57,14 +57,15 @@ impl Connector {
             Trust::Chain(None) => Ok(Belief::Chain(system_roots())),
             Trust::Anyone => Ok(Belief::Anyone),
             Trust::Pin(pin) => Ok(Belief::Pinned(
-                parse_pin(pin).ok_or_else(|| malformed("the CA pin is not sha256: and 64 hex digits".into()))?,
+                parse_pin(pin)
+                    .ok_or_else(|| malformed("the CA pin is not sha256: and 64 hex digits".into()))?,
             )),
         };
         let mut config = match belief {
             Err(roots) => builder.with_root_certificates(roots),
-            Ok(belief) => builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Verifier { belief, provider })),
+            Ok(belief) => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier { belief, provider }))
+            }
         }
         .with_no_client_auth();
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();

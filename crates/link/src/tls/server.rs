@@ -14,8 +14,8 @@ pub fn acceptor(chain_pem: &str, key_pem: &str) -> Result<TlsAcceptor, Error> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(chain_pem.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(|error| malformed("the certificate chain", &error))?;
-    let key =
-        PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).map_err(|error| malformed("the private key", &error))?;
+    let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes())
+        .map_err(|error| malformed("the private key", &error))?;
     let mut config = rustls::ServerConfig::builder_with_provider(super::provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| malformed("the TLS versions", &error))?

@@ -38,8 +38,11 @@ pub trait Accept: Send + Sync + 'static {
     fn link(&self, peer: Self::Peer, bytes: PacketStream);
 }
 
-/// The gRPC service. The listener puts a [`PeerAddress`](String) into each request's extensions.
-pub fn service<A: Accept>(accept: Arc<A>) -> TransportServer<Service<A>> {
+/// The gRPC service, as a tower service.
+pub type Server<A> = TransportServer<Service<A>>;
+
+/// Makes the service. The listener puts the peer's address, a `String`, into each request's extensions.
+pub fn service<A: Accept>(accept: Arc<A>) -> Server<A> {
     TransportServer::new(Service(accept)).max_decoding_message_size(2 * FRAME_BYTES as usize)
 }
 
@@ -57,8 +60,7 @@ impl<A: Accept> Transport for Service<A> {
     ) -> Result<Response<Self::ConnectStream>, Status> {
         let peer = request.extensions().get::<String>().cloned().unwrap_or_default();
         let credential = Identity::read(request.metadata()).ok_or_else(|| status(&anonymous()))?;
-        let peer =
-            self.0.authenticate(Call { credential, peer }).await.map_err(|error| status(&error))?;
+        let peer = self.0.authenticate(Call { credential, peer }).await.map_err(|error| status(&error))?;
         let outbound = Outbound::new();
         self.0.link(peer, outbound.joiner().join(request.into_inner()));
         Ok(Response::new(Box::pin(outbound.map(Ok))))

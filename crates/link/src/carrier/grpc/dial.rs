@@ -61,8 +61,12 @@ impl Dialler {
         let joiner = outbound.joiner();
         let mut request = Request::new(outbound);
         if !self.identity.write(request.metadata_mut()) {
-            return Err(Error::new(Code::Malformed, Side::Client, "the key or token has characters that none has")
-                .hint("copy it again, whole and without line breaks"));
+            return Err(Error::new(
+                Code::Malformed,
+                Side::Client,
+                "the key or token has characters that none has",
+            )
+            .hint("copy it again, whole and without line breaks"));
         }
         let response = transport_client::TransportClient::new(channel.clone())
             .max_decoding_message_size(2 * FRAME_BYTES as usize)
@@ -108,9 +112,9 @@ impl Dialler {
         let problem = status.metadata().get_bin(PROBLEM_HEADER).and_then(|value| value.to_bytes().ok());
         match problem.and_then(|problem| serde_json::from_slice::<Problem>(&problem).ok()) {
             Some(problem) => problem.into(),
-            None => self
-                .unreachable(format!("answered {:?}: {}", status.code(), status.message()))
-                .hint("check that the address is the gateway's gRPC port and that proxies forward gRPC to it"),
+            None => self.unreachable(format!("answered {:?}: {}", status.code(), status.message())).hint(
+                "check that the address is the gateway's gRPC port and that proxies forward gRPC to it",
+            ),
         }
     }
 }

@@ -6,13 +6,13 @@ mod dial;
 mod identity;
 mod packets;
 
-pub use accept::{Accept, Call, service};
+pub use accept::{Accept, Call, Server, service};
 pub use dial::{Dialled, Dialler};
 pub use identity::Identity;
 pub use packets::PacketStream;
 
 /// Generated from `proto/transport.proto`.
-#[allow(missing_docs, clippy::all)]
+#[allow(missing_docs, clippy::all, clippy::too_many_lines)]
 mod protobuf {
     tonic::include_proto!("protobuf");
 }

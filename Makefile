@@ -1,0 +1,62 @@
+# The only developer interface. Every target brings what it needs: `make demo` on a fresh machine is enough.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-rust test-python check format lock wheel clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+CARGO ?= cargo
+CORE := $(shell find crates Cargo.toml Cargo.lock -type f -not -path '*/target/*')
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.core ## Build everything into .venv
+	@echo "Ready: $(BIN)/penstock --help"
+
+.venv/.dependencies: requirements.lock
+	@command -v $(CARGO) >/dev/null || { echo "error: cargo is missing; install Rust (https://rustup.rs)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "==> Python packages"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@touch $@
+
+.venv/.core: .venv/.dependencies pyproject.toml $(CORE)
+	@echo "==> The Rust core; the first build takes some minutes"
+	VIRTUAL_ENV=$(CURDIR)/.venv PATH="$(CURDIR)/$(BIN):$$PATH" maturin develop --uv --profile setup --locked
+	@touch $@
+
+demo: setup ## A gateway, an agent and a database to play with; Ctrl-C ends it
+	@$(BIN)/penstock demo
+
+test: test-rust test-python ## Every test
+
+test-rust:
+	$(CARGO) test --locked --workspace --exclude penstock-python
+
+test-python: setup
+	$(BIN)/pytest
+
+check: setup ## Lints, types, formats and the boundaries between the parts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest penstock._core
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_crates.py
+	$(CARGO) fmt --check
+	PYO3_PYTHON=$(CURDIR)/$(BIN)/python $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+format: .venv/.dependencies ## Format everything
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(CARGO) fmt
+
+lock: .venv/.dependencies ## Resolve the Python dependencies again
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
+
+wheel: .venv/.dependencies ## A release wheel in target/wheels
+	$(BIN)/maturin build --release --locked
+
+clean: ## Remove what was built
+	rm -rf .venv target python/penstock/*.so

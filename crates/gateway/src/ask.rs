@@ -1,0 +1,96 @@
+//! Asking the decider, in bounded time.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use penstock_domain::{
+    Begin, Code, Credential, Decider, Ended, Error, Plan, Principal, Question, Side, Verdict,
+};
+use tokio::time::timeout;
+
+use crate::metrics::Metrics;
+
+/// The questions of design §3. What is not a fitting answer is a denial.
+pub(crate) struct Asker {
+    decider: Arc<dyn Decider>,
+    limit: Duration,
+}
+
+impl std::fmt::Debug for Asker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asker").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
+impl Asker {
+    pub(crate) fn new(decider: Arc<dyn Decider>, limit: Duration) -> Self {
+        Self { decider, limit }
+    }
+
+    pub(crate) async fn authenticate(
+        &self,
+        metrics: &Metrics,
+        credential: Credential,
+        peer: String,
+    ) -> Result<Principal, Error> {
+        match self.ask(metrics, "authenticate", Question::Authenticate { credential, peer }).await {
+            Verdict::Principal(principal) => Ok(principal),
+            verdict => Err(denial(verdict)),
+        }
+    }
+
+    pub(crate) async fn decide(
+        &self,
+        metrics: &Metrics,
+        principal: Principal,
+        connection: String,
+        peer: String,
+    ) -> Result<Plan, Error> {
+        match self.ask(metrics, "decide", Question::Decide { principal, connection, peer }).await {
+            Verdict::Plan(plan) => Ok(*plan),
+            verdict => Err(denial(verdict)),
+        }
+    }
+
+    pub(crate) async fn begin(&self, metrics: &Metrics, begin: Begin) -> Result<(), Error> {
+        noted(self.ask(metrics, "begin", Question::Begin(begin)).await)
+    }
+
+    pub(crate) async fn ended(&self, metrics: &Metrics, ended: Ended) -> Result<(), Error> {
+        noted(self.ask(metrics, "ended", Question::Ended(ended)).await)
+    }
+
+    async fn ask(&self, metrics: &Metrics, what: &'static str, question: Question) -> Verdict {
+        let started = Instant::now();
+        let verdict = timeout(self.limit, self.decider.decide(question)).await;
+        metrics.asked(what, started.elapsed());
+        verdict.unwrap_or_else(|_| {
+            Verdict::Deny(
+                Error::new(
+                    Code::Internal,
+                    Side::Gateway,
+                    format!("no decision within {} s", self.limit.as_secs()),
+                )
+                .hint("the gateway is overloaded or its store does not answer"),
+            )
+        })
+    }
+}
+
+fn noted(verdict: Verdict) -> Result<(), Error> {
+    match verdict {
+        Verdict::Noted => Ok(()),
+        verdict => Err(denial(verdict)),
+    }
+}
+
+fn denial(verdict: Verdict) -> Error {
+    match verdict {
+        Verdict::Deny(error) => error,
+        Verdict::Principal(_) | Verdict::Plan(_) | Verdict::Noted => {
+            Error::new(Code::Internal, Side::Gateway, "the decision was an answer to another question")
+        }
+    }
+}

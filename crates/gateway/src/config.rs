@@ -1,0 +1,107 @@
+//! What a gateway is told.
+
+use std::{fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use penstock_link::Keepalive;
+use serde::{Deserialize, Serialize};
+
+/// The gateway's settings, as the Python side hands them over. Serialized, it holds no secret: `/config_dump`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// REST, web and gRPC, `HOST:PORT`.
+    pub http_listen: String,
+    /// gRPC, `HOST:PORT`.
+    pub grpc_listen: String,
+    /// Metrics and state, `HOST:PORT`.
+    #[serde(default)]
+    pub admin_listen: Option<String>,
+    /// The unix socket of the API.
+    pub api_socket: PathBuf,
+    /// Without it the ports speak plaintext only.
+    #[serde(default, skip_serializing)]
+    pub tls: Option<Tls>,
+    /// Seconds of silence before a link is asked whether its peer lives.
+    #[serde(default = "defaults::keepalive_seconds")]
+    pub keepalive_seconds: u64,
+    /// Seconds that a decision may take before it is a denial.
+    #[serde(default = "defaults::ask_timeout_seconds")]
+    pub ask_timeout_seconds: u64,
+    /// Connections on one port at once.
+    #[serde(default = "defaults::connections")]
+    pub connections: usize,
+    /// Seconds for each of handshake, first request and client start-up.
+    #[serde(default = "defaults::handshake_seconds")]
+    pub handshake_seconds: u64,
+    /// Streams on a client's link at once.
+    #[serde(default = "defaults::client_streams")]
+    pub client_streams: u32,
+    /// Bytes of an API request's body.
+    #[serde(default = "defaults::body_bytes")]
+    pub body_bytes: usize,
+    /// Threads that write recordings.
+    #[serde(default = "defaults::recorder_threads")]
+    pub recorder_threads: NonZeroUsize,
+    /// Bursts that wait for one of them at the most.
+    #[serde(default = "defaults::recorder_queue")]
+    pub recorder_queue: NonZeroUsize,
+}
+
+mod defaults {
+    use std::num::NonZeroUsize;
+
+    pub(super) const fn keepalive_seconds() -> u64 {
+        15
+    }
+    pub(super) const fn ask_timeout_seconds() -> u64 {
+        10
+    }
+    pub(super) const fn connections() -> usize {
+        10_000
+    }
+    pub(super) const fn handshake_seconds() -> u64 {
+        10
+    }
+    pub(super) const fn client_streams() -> u32 {
+        1000
+    }
+    pub(super) const fn body_bytes() -> usize {
+        1024 * 1024
+    }
+    pub(super) const fn recorder_threads() -> NonZeroUsize {
+        NonZeroUsize::MIN.saturating_add(1)
+    }
+    pub(super) const fn recorder_queue() -> NonZeroUsize {
+        NonZeroUsize::MIN.saturating_add(1023)
+    }
+}
+
+impl Config {
+    pub(crate) fn keepalive(&self) -> Keepalive {
+        Keepalive { interval: Duration::from_secs(self.keepalive_seconds), ..Keepalive::default() }
+    }
+
+    pub(crate) const fn handshake(&self) -> Duration {
+        Duration::from_secs(self.handshake_seconds)
+    }
+
+    pub(crate) const fn ask_timeout(&self) -> Duration {
+        Duration::from_secs(self.ask_timeout_seconds)
+    }
+}
+
+/// A certificate and its key.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The chain in PEM, leaf first.
+    pub cert_pem: String,
+    /// The key in PEM.
+    pub key_pem: String,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,196 @@
+//! The way to the API, which answers on a unix socket.
+
+use std::{
+    future::Future,
+    io,
+    path::PathBuf,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header, uri::PathAndQuery};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{
+        Client,
+        connect::{Connected, Connection},
+    },
+    rt::{TokioExecutor, TokioIo},
+};
+use penstock_domain::{Code, Error, Side};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::UnixStream,
+    time::timeout,
+};
+use tower_service::Service;
+
+use super::body::{self, Body, BoxError};
+use crate::Config;
+
+/// How long the API may take until its answer begins.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Headers that are about one hop, or that only a trusted hop may set. None of them passes in either direction.
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What callers may not say of themselves.
+const FORWARDED: [&str; 6] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-real-ip",
+];
+
+pub(super) struct Api {
+    client: Client<Socket, Limited<Incoming>>,
+    body_bytes: usize,
+}
+
+impl Api {
+    pub(super) fn new(config: &Config) -> Self {
+        let socket = Socket(config.api_socket.clone());
+        Self { client: Client::builder(TokioExecutor::new()).build(socket), body_bytes: config.body_bytes }
+    }
+
+    /// Passes a request on, and the answer back.
+    pub(super) async fn forward(&self, request: Request<Incoming>, peer: &str) -> Response<Body> {
+        let request = match self.rewrite(request, peer) {
+            Ok(request) => request,
+            Err(error) => {
+                return body::problem(&Error::new(Code::Malformed, Side::Client, error.to_string()));
+            }
+        };
+        match timeout(TIMEOUT, self.client.request(request)).await {
+            Ok(Ok(mut response)) => {
+                strip(response.headers_mut());
+                response.map(|body| body::any(body.map_err(BoxError::from)))
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(target: "penstock::http", error = %root(&error), "the API does not answer");
+                body::problem(
+                    &Error::new(Code::Internal, Side::Gateway, "the API does not answer")
+                        .hint("it may be starting or stopping; see the gateway's log"),
+                )
+            }
+            Err(_) => body::problem(&Error::new(
+                Code::Internal,
+                Side::Gateway,
+                format!("the API did not answer within {} s", TIMEOUT.as_secs()),
+            )),
+        }
+    }
+
+    fn rewrite(
+        &self,
+        request: Request<Incoming>,
+        peer: &str,
+    ) -> Result<Request<Limited<Incoming>>, http::Error> {
+        let (mut head, body) = request.into_parts();
+        let host =
+            head.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str())).transpose()?;
+        let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        head.uri = Uri::builder().scheme("http").authority("penstock").path_and_query(path).build()?;
+        head.version = http::Version::HTTP_11;
+        strip(&mut head.headers);
+        for name in FORWARDED {
+            head.headers.remove(name);
+        }
+        if let Some(host) = host {
+            head.headers.insert(header::HOST, host);
+        }
+        head.headers.insert("x-forwarded-for", HeaderValue::from_str(peer)?);
+        Ok(Request::from_parts(head, Limited::new(body, self.body_bytes)))
+    }
+}
+
+/// Removes hop-by-hop headers, those that `Connection` names included (RFC 9110 §7.6.1).
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .filter(|name| *name != header::AUTHORIZATION && *name != header::HOST)
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// Connects to the unix socket, whatever the URI says.
+#[derive(Clone)]
+struct Socket(PathBuf);
+
+impl Service<Uri> for Socket {
+    type Response = TokioIo<ApiStream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _uri: Uri) -> Self::Future {
+        let path = self.0.clone();
+        Box::pin(async move { UnixStream::connect(path).await.map(ApiStream).map(TokioIo::new) })
+    }
+}
+
+struct ApiStream(UnixStream);
+
+impl Connection for ApiStream {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl AsyncRead for ApiStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for ApiStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,153 @@
+//! What the ports 8009 and 8010 answer: gRPC, health checks, and on 8009 the API behind its unix socket.
+
+mod api;
+pub(crate) mod body;
+
+use std::{convert::Infallible, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use penstock_link::carrier::grpc;
+use tokio_util::sync::CancellationToken;
+use tonic_health::{
+    ServingStatus,
+    pb::health_server::HealthServer,
+    server::{HealthReporter, HealthService},
+};
+use tower_service::Service;
+
+use self::{api::Api, body::Body};
+use crate::{shared::Shared, transport::Links};
+
+type Transport = grpc::Server<Links>;
+type Health = HealthServer<HealthService>;
+
+/// Which port was asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Port {
+    /// 8009.
+    Http,
+    /// 8010.
+    Grpc,
+}
+
+impl Port {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Grpc => "grpc",
+        }
+    }
+}
+
+/// The front of one port; a clone serves each connection.
+#[derive(Clone)]
+pub(crate) struct Front {
+    pub port: Port,
+    /// Cancelled by the connection's first request.
+    pub asked: CancellationToken,
+    peer: String,
+    transport: Transport,
+    health: Health,
+    api: Arc<Api>,
+    shared: Arc<Shared>,
+}
+
+impl Front {
+    pub(crate) fn new(shared: Arc<Shared>, port: Port) -> Self {
+        let reporter = HealthReporter::new();
+        tokio::spawn(report(reporter.clone(), Arc::clone(&shared)));
+        Self {
+            port,
+            asked: CancellationToken::new(),
+            peer: String::new(),
+            transport: grpc::service(Arc::new(Links::new(Arc::clone(&shared)))),
+            health: HealthServer::new(HealthService::from_health_reporter(reporter)),
+            api: Arc::new(Api::new(&shared.config)),
+            shared,
+        }
+    }
+
+    pub(crate) fn for_peer(&self, peer: SocketAddr) -> Self {
+        Self { asked: CancellationToken::new(), peer: peer.to_string(), ..self.clone() }
+    }
+
+    async fn answer(mut self, mut request: Request<Incoming>) -> Response<Body> {
+        let path = request.uri().path();
+        if path.starts_with("/protobuf.Transport/") {
+            request.extensions_mut().insert(self.peer.clone());
+            return infallible(self.transport.call(request).await).map(body::any);
+        }
+        if path.starts_with("/grpc.health.v1.Health/") {
+            return infallible(self.health.call(request).await).map(body::any);
+        }
+        if is_grpc(&request) {
+            return unimplemented_method();
+        }
+        match self.port {
+            Port::Http => self.api.forward(request, &self.peer).await,
+            Port::Grpc => self.probe(&request),
+        }
+    }
+
+    /// Plain health checks of load balancers on the gRPC port.
+    fn probe(&self, request: &Request<Incoming>) -> Response<Body> {
+        let known = matches!(request.uri().path(), "/" | "/healthz");
+        let (status, text) = match request.method() {
+            &Method::GET | &Method::HEAD if known && self.shared.ready.get() => (StatusCode::OK, "ok\n"),
+            &Method::GET | &Method::HEAD if known => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+            _ => {
+                (StatusCode::NOT_FOUND, "this is Penstock's gRPC port; the API and the web app are on 8009\n")
+            }
+        };
+        body::text(status, text)
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Front {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.asked.cancel();
+        let front = self.clone();
+        Box::pin(async move { Ok(front.answer(request).await) })
+    }
+}
+
+/// Keeps grpc.health.v1 in step with readiness.
+async fn report(reporter: HealthReporter, shared: Arc<Shared>) {
+    let mut ready = shared.ready.watch();
+    loop {
+        let status =
+            if *ready.borrow_and_update() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for service in ["", "protobuf.Transport"] {
+            reporter.set_service_status(service, status).await;
+        }
+        if ready.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
+}
+
+/// gRPC status 12, which load balancers' probes take as a sign of life.
+fn unimplemented_method() -> Response<Body> {
+    let mut response = body::text(StatusCode::OK, "");
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from_static("12"));
+    response
+}
+
+fn infallible<T>(result: Result<T, Infallible>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(never) => match never {},
+    }
+}

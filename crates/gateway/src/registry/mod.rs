@@ -1,0 +1,13 @@
+//! Who and what is there right now.
+
+mod agents;
+mod cancels;
+mod clients;
+mod sessions;
+
+pub use agents::AgentState;
+pub(crate) use agents::Agents;
+pub(crate) use cancels::{Cancellable, Cancels};
+pub(crate) use clients::Clients;
+pub use sessions::SessionState;
+pub(crate) use sessions::{Live, Registered as RegisteredSession, Sessions};

@@ -1,0 +1,112 @@
+//! A session, step by step (design §5).
+
+mod end;
+mod guard;
+mod postgres;
+mod running;
+mod tcp;
+
+use std::sync::Arc;
+
+use penstock_domain::{Begin, Client, Code, Error, Event, Plan, Principal, Protocol, Side};
+use penstock_link::{Incoming, Open};
+
+use self::running::Running;
+use crate::{clock, shared::Shared};
+
+/// A session that was decided and has not begun.
+pub(crate) struct Session {
+    pub shared: Arc<Shared>,
+    pub principal: Principal,
+    pub peer: String,
+    pub plan: Arc<Plan>,
+}
+
+/// Answers one client's request for a session, and carries it to its end.
+pub(crate) async fn run(shared: Arc<Shared>, principal: Principal, peer: String, mut incoming: Incoming) {
+    let decided = tokio::select! {
+        decided = decide(&shared, &principal, &peer, incoming.open.clone()) => decided,
+        () = incoming.gone() => return,
+    };
+    let plan = match decided {
+        Ok(plan) => Arc::new(plan),
+        Err(error) => {
+            tracing::info!(target: "penstock::session", user = principal.name(), %error, "session refused");
+            incoming.refuse(&error);
+            return;
+        }
+    };
+    let stream = match incoming.accept() {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(target: "penstock::session", %error, "the client left");
+            return;
+        }
+    };
+    let session = Session { shared, principal, peer, plan };
+    match session.plan.protocol.clone() {
+        Protocol::Tcp => tcp::run(session, stream).await,
+        Protocol::Postgres(login) => postgres::run(session, login, stream).await,
+    }
+}
+
+async fn decide(
+    shared: &Shared,
+    principal: &Principal,
+    peer: &str,
+    open: Option<Open>,
+) -> Result<Plan, Error> {
+    if let Some(error) = shared.draining() {
+        return Err(error);
+    }
+    let Some(Open::Session(connection)) = open else {
+        return Err(Error::new(
+            Code::NotFound,
+            Side::Client,
+            "clients open sessions on connections, nothing else",
+        ));
+    };
+    shared.asker.decide(&shared.metrics, principal.clone(), connection, peer.to_owned()).await
+}
+
+impl Session {
+    /// Writes the session down, in the store and as the recording's first record, before anything is opened.
+    pub(crate) async fn begin(&self, client: Client) -> Result<Running, Error> {
+        let Self { shared, principal, peer, plan } = self;
+        let tape = shared.recorder.create(&plan.recording.path).await?;
+        let begin = Begin {
+            session: plan.session.clone(),
+            connection: plan.connection.clone(),
+            principal: principal.clone(),
+            client: client.clone(),
+            peer: peer.clone(),
+        };
+        let opened = Event::Opened {
+            session: plan.session.clone(),
+            connection: plan.connection.clone(),
+            protocol: plan.protocol.name().into(),
+            principal: principal.name().into(),
+        };
+        let named =
+            Event::Client { user: client.user, database: client.database, application: client.application };
+        tape.append(clock::micros(), &[opened, named]).await?;
+        shared.asker.begin(&shared.metrics, begin).await?;
+        let token = match principal {
+            Principal::User { token, .. } => Some(token.clone()),
+            Principal::Agent { .. } => None,
+        };
+        tracing::info!(
+            target: "penstock::session",
+            session = plan.session,
+            connection = plan.connection,
+            user = principal.name(),
+            "session open"
+        );
+        Ok(Running::new(
+            Arc::clone(shared),
+            Arc::clone(plan),
+            tape,
+            shared.sessions.add(&plan.session, token),
+        ))
+    }
+}

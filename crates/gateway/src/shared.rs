@@ -1,0 +1,84 @@
+//! What the parts of one gateway share. Built once, in [`crate::Gateway::start`].
+
+use std::sync::Arc;
+
+use penstock_domain::{Code, Decider, Error, Side};
+use penstock_record::Recorder;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Config,
+    ask::Asker,
+    metrics::Metrics,
+    registry::{Agents, Cancels, Clients, Sessions},
+};
+
+pub(crate) struct Shared {
+    pub config: Config,
+    pub asker: Asker,
+    pub recorder: Recorder,
+    pub metrics: Metrics,
+    pub agents: Agents,
+    pub clients: Clients,
+    pub sessions: Sessions,
+    pub cancels: Cancels,
+    pub ready: Ready,
+    /// No new links or sessions.
+    pub drain: CancellationToken,
+    /// Everything ends.
+    pub close: CancellationToken,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config, decider: Arc<dyn Decider>) -> Result<Self, Error> {
+        let recorder = Recorder::start(config.recorder_threads, config.recorder_queue).map_err(|error| {
+            Error::new(Code::Recorder, Side::Gateway, format!("the recorder cannot start: {error}"))
+        })?;
+        Ok(Self {
+            asker: Asker::new(decider, config.ask_timeout()),
+            metrics: Metrics::new(),
+            recorder,
+            agents: Agents::default(),
+            clients: Clients::default(),
+            sessions: Sessions::default(),
+            cancels: Cancels::default(),
+            ready: Ready::default(),
+            drain: CancellationToken::new(),
+            close: CancellationToken::new(),
+            config,
+        })
+    }
+
+    /// The refusal of whatever is new while draining.
+    pub(crate) fn draining(&self) -> Option<Error> {
+        self.drain.is_cancelled().then(|| {
+            Error::new(Code::Draining, Side::Gateway, "the gateway is shutting down")
+                .hint("try again in a moment")
+        })
+    }
+}
+
+/// Whether new work is welcome.
+#[derive(Debug)]
+pub(crate) struct Ready(watch::Sender<bool>);
+
+impl Default for Ready {
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
+
+impl Ready {
+    pub(crate) fn set(&self, ready: bool) {
+        self.0.send_replace(ready);
+    }
+
+    pub(crate) fn get(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
+    }
+}

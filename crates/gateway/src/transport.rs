@@ -1,0 +1,103 @@
+//! Calls on `/protobuf.Transport/Connect`: agents' links to open targets on, clients' links to serve.
+
+use std::sync::Arc;
+
+use penstock_domain::{Error, Principal};
+use penstock_link::{
+    Link, Serve,
+    carrier::grpc::{Accept, Call, PacketStream},
+    serve,
+};
+
+use crate::{session, shared::Shared};
+
+pub(crate) struct Links {
+    shared: Arc<Shared>,
+}
+
+/// Who is at the other end.
+pub(crate) struct Peer {
+    principal: Principal,
+    address: String,
+}
+
+impl Links {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+}
+
+#[async_trait::async_trait]
+impl Accept for Links {
+    type Peer = Peer;
+
+    async fn authenticate(&self, call: Call) -> Result<Peer, Error> {
+        if let Some(error) = self.shared.draining() {
+            return Err(error);
+        }
+        let Call { credential, peer: address } = call;
+        tracing::debug!(target: "penstock::link", peer = address, ?credential, "call");
+        let asker = &self.shared.asker;
+        match asker.authenticate(&self.shared.metrics, credential, address.clone()).await {
+            Ok(principal) => Ok(Peer { principal, address }),
+            Err(error) => {
+                tracing::warn!(target: "penstock::link", peer = address, %error, "call refused");
+                Err(error)
+            }
+        }
+    }
+
+    fn link(&self, peer: Peer, bytes: PacketStream) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let Peer { principal, address } = peer;
+            match &principal {
+                Principal::Agent { name } => agent(&shared, name, &address, bytes).await,
+                Principal::User { token, .. } => {
+                    let token = token.clone();
+                    client(shared, principal, token, address, bytes).await;
+                }
+            }
+        });
+    }
+}
+
+async fn agent(shared: &Shared, name: &str, address: &str, bytes: PacketStream) {
+    let link = match Link::start(bytes, shared.config.keepalive()).await {
+        Ok(link) => link,
+        Err(why) => {
+            tracing::warn!(target: "penstock::link", agent = name, why, "no link");
+            return;
+        }
+    };
+    shared.metrics.link_opened("agent");
+    shared.agents.add(name, link.clone());
+    tracing::info!(target: "penstock::link", agent = name, peer = address, "agent's link up");
+    tokio::select! {
+        () = link.lost() => {}
+        () = shared.close.cancelled() => link.close(),
+    }
+    tracing::info!(target: "penstock::link", agent = name, peer = address, "agent's link down");
+}
+
+async fn client(
+    shared: Arc<Shared>,
+    principal: Principal,
+    token: String,
+    address: String,
+    bytes: PacketStream,
+) {
+    let close = shared.close.child_token();
+    let _registered = shared.clients.add(&token, close.clone());
+    shared.metrics.link_opened("client");
+    let mut options = Serve::new(shared.drain.clone(), close);
+    options.keepalive = shared.config.keepalive();
+    options.handshake = shared.config.handshake();
+    options.streams = shared.config.client_streams;
+    let name = principal.name().to_owned();
+    let ended = serve(bytes, options, |incoming| {
+        session::run(Arc::clone(&shared), principal.clone(), address.clone(), incoming)
+    })
+    .await;
+    tracing::debug!(target: "penstock::link", user = name, why = ended.err(), "client's link down");
+}

@@ -1,0 +1,113 @@
+//! The gateway, as Python sees it.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use penstock_domain::{Code, Error, Side, Status};
+use pyo3::{Py, PyAny, PyErr, PyResult, Python, pyclass, pymethods};
+use tokio::runtime::Runtime;
+
+use crate::{
+    decider::PythonDecider,
+    error::{parse, raise, render},
+    runtime,
+};
+
+/// Owns the ports and carries the sessions; asks Python at boundaries.
+#[pyclass(frozen, module = "penstock._core")]
+pub(crate) struct Gateway {
+    config: penstock_gateway::Config,
+    ask: Mutex<Option<Py<PyAny>>>,
+    running: OnceLock<Running>,
+}
+
+struct Running {
+    gateway: penstock_gateway::Gateway,
+    data: Runtime,
+    _admin: Runtime,
+}
+
+#[pymethods]
+impl Gateway {
+    /// A gateway by its configuration, in JSON. `ask(question, reply)` is called with each question in JSON and
+    /// must return at once.
+    #[new]
+    fn new(config: &str, ask: Py<PyAny>) -> PyResult<Self> {
+        Ok(Self {
+            config: parse("configuration", config)?,
+            ask: Mutex::new(Some(ask)),
+            running: OnceLock::new(),
+        })
+    }
+
+    /// Binds the ports and serves; the bound addresses, in JSON.
+    fn start(&self, py: Python<'_>) -> PyResult<String> {
+        let ask = self.ask.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let ask = ask.ok_or_else(|| misuse("the gateway was started before"))?;
+        let running = py.detach(|| Running::start(self.config.clone(), ask))?;
+        let addresses = render(running.gateway.addresses())?;
+        self.running.set(running).map_err(|_| misuse("the gateway was started before"))?;
+        Ok(addresses)
+    }
+
+    /// Says whether new work is welcome.
+    fn ready(&self, ready: bool) -> PyResult<()> {
+        self.running()?.gateway.ready(ready);
+        Ok(())
+    }
+
+    /// Agents with a link, by name, in JSON.
+    fn agents(&self, py: Python<'_>) -> PyResult<String> {
+        let running = self.running()?;
+        py.detach(|| render(&running.gateway.agents()))
+    }
+
+    /// Live sessions, by identifier, in JSON.
+    fn sessions(&self, py: Python<'_>) -> PyResult<String> {
+        let running = self.running()?;
+        py.detach(|| render(&running.gateway.sessions()))
+    }
+
+    /// Ends a live session with a status and a reason; false if there is none.
+    fn kill(&self, session: &str, status: &str, reason: &str) -> PyResult<bool> {
+        let status: Status = parse("status", &render(&status)?)?;
+        Ok(self.running()?.gateway.kill(session, status, reason))
+    }
+
+    /// Ends what a revoked token opened; how many sessions.
+    fn end_token(&self, token: &str) -> PyResult<usize> {
+        Ok(self.running()?.gateway.end_token(token))
+    }
+
+    /// Drops the links of a deleted agent; how many.
+    fn end_agent(&self, name: &str) -> PyResult<usize> {
+        Ok(self.running()?.gateway.end_agent(name))
+    }
+
+    /// Drains for so many seconds, then ends what is left. Blocks, without the interpreter.
+    fn shutdown(&self, py: Python<'_>, grace_seconds: f64) -> PyResult<()> {
+        let Some(running) = self.running.get() else { return Ok(()) };
+        py.detach(|| running.data.block_on(running.gateway.shutdown(runtime::seconds(grace_seconds))));
+        Ok(())
+    }
+}
+
+impl Gateway {
+    fn running(&self) -> PyResult<&Running> {
+        self.running.get().ok_or_else(|| misuse("the gateway is not running"))
+    }
+}
+
+impl Running {
+    fn start(config: penstock_gateway::Config, ask: Py<PyAny>) -> PyResult<Self> {
+        let (data, admin) = (runtime::data()?, runtime::admin()?);
+        let decider = Arc::new(PythonDecider::start(ask)?);
+        let gateway = data
+            .block_on(penstock_gateway::Gateway::start(config, decider, admin.handle()))
+            .map_err(|error| raise(&error))?;
+        Ok(Self { gateway, data, _admin: admin })
+    }
+}
+
+fn misuse(what: &str) -> PyErr {
+    raise(&Error::new(Code::Internal, Side::Gateway, what))
+}
