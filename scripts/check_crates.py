@@ -9,13 +9,14 @@ from typing import Any
 # belongs.
 OURS: dict[str, set[str]] = {
     "domain": set(),
+    "admin": {"domain"},
     "inspect": {"domain"},
     "record": {"domain"},
     "link": {"domain"},
     "relay": {"domain", "link"},
-    "agent": {"domain", "link", "relay"},
+    "agent": {"admin", "domain", "link", "relay"},
     "client": {"domain", "link", "relay"},
-    "gateway": {"domain", "inspect", "link", "record", "relay"},
+    "gateway": {"admin", "domain", "inspect", "link", "record", "relay"},
     "python": {"domain", "agent", "client", "gateway", "record"},
 }
 
@@ -24,7 +25,7 @@ KEPT: dict[str, tuple[set[str], str]] = {
     "pyo3": ({"python"}, "one crate knows Python"),
     "rustls": ({"link"}, "one place builds TLS configurations"),
     "h2": ({"link"}, "one link layer"),
-    "hyper": ({"gateway"}, "one listener stack"),
+    "hyper": ({"admin", "gateway"}, "one listener stack, and the admin port apart from it"),
     "tonic": ({"link", "gateway"}, "gRPC is a carrier and a health check"),
 }
 

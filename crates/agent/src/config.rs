@@ -3,10 +3,10 @@
 use std::fmt;
 
 use penstock_link::Address;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-/// The agent's settings, as the Python side hands them over.
-#[derive(Clone, Deserialize)]
+/// The agent's settings, as the Python side hands them over. Serialized, it holds no secret: `/config_dump`.
+#[derive(Clone, Deserialize, Serialize)]
 pub struct Config {
     /// Where the gateway is.
     #[serde(flatten)]
@@ -14,6 +14,7 @@ pub struct Config {
     /// The agent's name, from its key.
     pub name: String,
     /// The key's secret.
+    #[serde(skip_serializing)]
     pub secret: String,
     /// Links to hold.
     #[serde(default = "links")]
@@ -24,6 +25,9 @@ pub struct Config {
     /// Seconds of silence before a PING.
     #[serde(default = "keepalive")]
     pub keepalive_seconds: u64,
+    /// Metrics and state, `HOST:PORT`; no port is opened without it.
+    #[serde(default)]
+    pub admin_listen: Option<String>,
 }
 
 const fn links() -> usize {

@@ -1,6 +1,7 @@
 //! The agent: it dials out, and opens targets that its own list allows. It knows no protocol and no policy, so
 //! that it can stay old for years on other people's networks.
 
+mod admin;
 mod config;
 mod dialling;
 mod state;
@@ -8,16 +9,17 @@ mod targets;
 
 use std::{sync::Arc, time::Duration};
 
+use penstock_admin::Port;
 use penstock_domain::Error;
 use penstock_link::{Keepalive, carrier::grpc::Identity};
 use penstock_relay::Allow;
-use tokio::{sync::watch, time::timeout};
+use tokio::{runtime::Handle, sync::watch, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use config::Config;
 pub use state::{Snapshot, State};
 
-use crate::{dialling::Dialling, targets::Targets};
+use crate::{admin::AgentAdmin, dialling::Dialling, targets::Targets};
 
 /// A running agent.
 #[derive(Debug)]
@@ -30,15 +32,17 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts dialling; to be called inside a runtime. It redials for ever.
+    /// Starts dialling; to be called inside a runtime. It redials for ever. The admin port, if one is set, runs on
+    /// `admin`.
     ///
     /// # Errors
-    /// What is wrong with the configuration.
-    pub fn start(config: &Config) -> Result<Self, Error> {
+    /// What is wrong with the configuration; an admin port that is taken.
+    pub fn start(config: &Config, admin: &Handle) -> Result<Self, Error> {
         let identity = Identity::agent(config.name.clone(), config.secret.clone());
         let dialler = config.address.dialler(identity)?;
-        let targets = Arc::new(Targets::new(Allow::parse(&config.allow)?));
         let state = Arc::new(State::default());
+        let targets = Arc::new(Targets::new(Allow::parse(&config.allow)?, Arc::clone(&state)));
+        let port = config.admin_listen.as_deref().map(Port::bind).transpose()?;
         let (end, ended) = watch::channel(None);
         let agent = Self {
             state: Arc::clone(&state),
@@ -64,6 +68,9 @@ impl Agent {
             agent.links.spawn(dialling.run());
         }
         agent.links.close();
+        if let Some(port) = port {
+            port.serve(admin, Arc::new(AgentAdmin::new(config.clone(), state)), agent.close.clone());
+        }
         Ok(agent)
     }
 
@@ -90,8 +97,9 @@ impl Agent {
     /// Takes no more streams, lets those that are open finish for `grace`, then closes.
     pub async fn shutdown(&self, grace: Duration) {
         self.drain.cancel();
-        if timeout(grace, self.links.wait()).await.is_err() {
-            self.close.cancel();
+        let finished = timeout(grace, self.links.wait()).await.is_ok();
+        self.close.cancel();
+        if !finished {
             // The links' close is itself bounded to a second.
             let _closed = timeout(Duration::from_secs(2), self.links.wait()).await;
         }

@@ -1,17 +1,22 @@
 //! What the gateway asks of an agent: open a target.
 
+use std::sync::Arc;
+
 use penstock_domain::{Code, Error, Side, Target};
 use penstock_link::{Incoming, Open};
 use penstock_relay::{Allow, Meter, Socket, dial, splice};
 
+use crate::State;
+
 #[derive(Debug)]
 pub(crate) struct Targets {
     allow: Allow,
+    state: Arc<State>,
 }
 
 impl Targets {
-    pub(crate) const fn new(allow: Allow) -> Self {
-        Self { allow }
+    pub(crate) const fn new(allow: Allow, state: Arc<State>) -> Self {
+        Self { allow, state }
     }
 
     pub(crate) async fn open(&self, mut incoming: Incoming) {
@@ -24,33 +29,36 @@ impl Targets {
         };
         tokio::select! {
             socket = dial(&target, &self.allow) => match socket {
-                Ok(socket) => relay(incoming, socket, &target).await,
+                Ok(socket) => self.relay(incoming, socket, &target).await,
                 Err(error) => {
                     tracing::warn!(target: "penstock::agent", %target, %error, "target refused");
+                    self.state.refused();
                     incoming.refuse(&error);
                 }
             },
             () = incoming.gone() => {}
         }
     }
-}
 
-async fn relay(incoming: Incoming, socket: Socket, target: &Target) {
-    let stream = match incoming.accept() {
-        Ok(stream) => stream,
-        Err(error) => {
-            tracing::debug!(target: "penstock::agent", %target, %error, "the gateway left");
-            return;
-        }
-    };
-    let meter = Meter::default();
-    let cut = splice(stream, socket, &meter).await.err();
-    tracing::debug!(
-        target: "penstock::agent",
-        %target,
-        sent = meter.client(),
-        received = meter.upstream(),
-        cut = cut.map(tracing::field::display),
-        "stream over"
-    );
+    async fn relay(&self, incoming: Incoming, socket: Socket, target: &Target) {
+        let stream = match incoming.accept() {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::debug!(target: "penstock::agent", %target, %error, "the gateway left");
+                return;
+            }
+        };
+        self.state.opened();
+        let meter = Meter::default();
+        let cut = splice(stream, socket, &meter).await.err();
+        self.state.ended(&meter);
+        tracing::debug!(
+            target: "penstock::agent",
+            %target,
+            sent = meter.client(),
+            received = meter.upstream(),
+            cut = cut.map(tracing::field::display),
+            "stream over"
+        );
+    }
 }

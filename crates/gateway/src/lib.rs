@@ -15,6 +15,7 @@ mod upstream;
 
 use std::{sync::Arc, time::Duration};
 
+use penstock_admin::Port;
 use penstock_domain::{Decider, Error, Status};
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -23,7 +24,8 @@ pub use config::{Config, Tls};
 pub use registry::{AgentState, SessionState};
 
 use crate::{
-    http::{Front, Port},
+    admin::GatewayAdmin,
+    http::{Front, Surface},
     listener::{Acceptor, Listener},
     shared::Shared,
 };
@@ -55,22 +57,16 @@ impl Gateway {
         let acceptor = Acceptor::new(config.tls.as_ref(), config.connections)?;
         let http = Listener::bind(&config.http_listen, "HTTP_LISTEN").await?;
         let grpc = Listener::bind(&config.grpc_listen, "GRPC_LISTEN").await?;
-        let metrics = match &config.admin_listen {
-            Some(address) => Some(Listener::bind(address, "ADMIN_LISTEN").await?),
-            None => None,
-        };
-        let addresses = Addresses {
-            http: http.address(),
-            grpc: grpc.address(),
-            admin: metrics.as_ref().map(Listener::address),
-        };
+        let port = config.admin_listen.as_deref().map(Port::bind).transpose()?;
+        let addresses =
+            Addresses { http: http.address(), grpc: grpc.address(), admin: port.as_ref().map(Port::address) };
         let shared = Arc::new(Shared::new(config, decider)?);
-        for (listener, port) in [(http, Port::Http), (grpc, Port::Grpc)] {
-            let front = Front::new(Arc::clone(&shared), port);
+        for (listener, surface) in [(http, Surface::Api), (grpc, Surface::Grpc)] {
+            let front = Front::new(Arc::clone(&shared), surface);
             tokio::spawn(listener.serve(acceptor.clone(), front, Arc::clone(&shared)));
         }
-        if let Some(listener) = metrics {
-            admin::spawn(admin, listener.into_std()?, Arc::clone(&shared));
+        if let Some(port) = port {
+            port.serve(admin, Arc::new(GatewayAdmin(Arc::clone(&shared))), shared.close.clone());
         }
         Ok(Self { shared, addresses })
     }

@@ -65,10 +65,6 @@ impl Listener {
         self.0.local_addr().map(|address| address.to_string()).unwrap_or_default()
     }
 
-    pub(crate) fn into_std(self) -> Result<std::net::TcpListener, Error> {
-        self.0.into_std().map_err(|error| Error::new(Code::Internal, Side::Gateway, error.to_string()))
-    }
-
     /// Serves until the gateway closes. Running out of descriptors pauses accepting and passes.
     pub(crate) async fn serve(self, acceptor: Acceptor, front: Front, shared: Arc<Shared>) {
         let places = Arc::new(Semaphore::new(acceptor.connections));
@@ -85,7 +81,7 @@ impl Listener {
             let (tcp, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    shared.metrics.accept_error(front.port.name());
+                    shared.metrics.accept_error(front.surface.name());
                     tracing::warn!(target: "penstock::listener", %error, "cannot accept");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
@@ -137,7 +133,7 @@ struct Connection {
 
 impl Connection {
     async fn serve(self, tcp: TcpStream) {
-        let port = self.front.port.name();
+        let port = self.front.surface.name();
         let _open = self.shared.metrics.connection(port);
         let handshake = self.shared.config.handshake();
         let io = match timeout(handshake, self.acceptor.accept(tcp)).await {

@@ -1,7 +1,7 @@
 //! How a gateway is found and believed: what agents and clients are configured with.
 
 use penstock_domain::Error;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Endpoint,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A gateway's address and the trust in it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Address {
     /// `grpcs://HOST:PORT`.
     pub url: String,

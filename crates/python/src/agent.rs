@@ -21,6 +21,7 @@ pub(crate) struct Agent {
 struct Running {
     agent: penstock_agent::Agent,
     data: Runtime,
+    _admin: Runtime,
 }
 
 #[pymethods]
@@ -34,12 +35,12 @@ impl Agent {
     /// Starts dialling, and returns at once.
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         let running = py.detach(|| {
-            let data = runtime::data()?;
+            let (data, admin) = (runtime::data()?, runtime::admin()?);
             let agent = {
                 let _inside = data.enter();
-                penstock_agent::Agent::start(&self.config).map_err(|error| raise(&error))?
+                penstock_agent::Agent::start(&self.config, admin.handle()).map_err(|error| raise(&error))?
             };
-            Ok::<_, PyErr>(Running { agent, data })
+            Ok::<_, PyErr>(Running { agent, data, _admin: admin })
         })?;
         self.running.set(running).map_err(|_| misuse("the agent was started before"))
     }
@@ -51,7 +52,7 @@ impl Agent {
 
     /// Waits so many seconds, without the interpreter; the error that ended the agent, in JSON, if one did.
     fn wait(&self, py: Python<'_>, timeout_seconds: f64) -> PyResult<Option<String>> {
-        let Running { agent, data } = self.running()?;
+        let Running { agent, data, .. } = self.running()?;
         let limit = runtime::seconds(timeout_seconds);
         py.detach(|| data.block_on(async { timeout(limit, agent.ended()).await }))
             .ok()
@@ -61,7 +62,7 @@ impl Agent {
 
     /// Drains for so many seconds, then closes. Blocks, without the interpreter.
     fn shutdown(&self, py: Python<'_>, grace_seconds: f64) -> PyResult<()> {
-        let Some(Running { agent, data }) = self.running.get() else { return Ok(()) };
+        let Some(Running { agent, data, .. }) = self.running.get() else { return Ok(()) };
         py.detach(|| data.block_on(agent.shutdown(runtime::seconds(grace_seconds))));
         Ok(())
     }

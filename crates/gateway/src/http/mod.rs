@@ -1,7 +1,7 @@
 //! What the ports 8009 and 8010 answer: gRPC, health checks, and on 8009 the API behind its unix socket.
 
 mod api;
-pub(crate) mod body;
+mod body;
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
@@ -24,17 +24,17 @@ type Health = HealthServer<HealthService>;
 
 /// Which port was asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Port {
+pub(crate) enum Surface {
     /// 8009.
-    Http,
+    Api,
     /// 8010.
     Grpc,
 }
 
-impl Port {
+impl Surface {
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Http => "http",
+            Self::Api => "http",
             Self::Grpc => "grpc",
         }
     }
@@ -43,7 +43,7 @@ impl Port {
 /// The front of one port; a clone serves each connection.
 #[derive(Clone)]
 pub(crate) struct Front {
-    pub port: Port,
+    pub surface: Surface,
     /// Cancelled by the connection's first request.
     pub asked: CancellationToken,
     peer: String,
@@ -54,11 +54,11 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    pub(crate) fn new(shared: Arc<Shared>, port: Port) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, surface: Surface) -> Self {
         let reporter = HealthReporter::new();
         tokio::spawn(report(reporter.clone(), Arc::clone(&shared)));
         Self {
-            port,
+            surface,
             asked: CancellationToken::new(),
             peer: String::new(),
             transport: grpc::service(Arc::new(Links::new(Arc::clone(&shared)))),
@@ -84,9 +84,9 @@ impl Front {
         if is_grpc(&request) {
             return unimplemented_method();
         }
-        match self.port {
-            Port::Http => self.api.forward(request, &self.peer).await,
-            Port::Grpc => self.probe(&request),
+        match self.surface {
+            Surface::Api => self.api.forward(request, &self.peer).await,
+            Surface::Grpc => self.probe(&request),
         }
     }
 

@@ -124,7 +124,7 @@ impl World {
         gateway.ready(true);
         let url = format!("grpc://{}", gateway.addresses().grpc);
         let config = json!({"url": url, "name": "agent", "secret": "s", "links": 2});
-        let agent = Agent::start(&serde_json::from_value(config).unwrap()).unwrap();
+        let agent = Agent::start(&serde_json::from_value(config).unwrap(), &Handle::current()).unwrap();
         let client =
             Client::new(&serde_json::from_value(json!({"url": url, "token": "t"})).unwrap()).unwrap();
         let world = Self { gateway, client, agent, ended: Mutex::new(receiver), folder };
