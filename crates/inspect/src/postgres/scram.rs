@@ -14,10 +14,7 @@ use super::login::refused;
 const MESSAGE_BYTES: usize = 4 * 1024;
 
 /// One exchange, from the server's list of mechanisms to the proof that the server knows the password too.
-pub(super) struct Scram {
-    exchange: ScramSha256,
-    challenged: bool,
-}
+pub(super) struct Scram(ScramSha256);
 
 impl Scram {
     /// Chooses a mechanism and writes the first message.
@@ -44,7 +41,7 @@ impl Scram {
         };
         let exchange = ScramSha256::new(password.as_bytes(), binding);
         frontend::sasl_initial_response(name, exchange.message(), out).map_err(broken)?;
-        Ok(Self { exchange, challenged: false })
+        Ok(Self(exchange))
     }
 
     /// Answers the server's challenge.
@@ -55,9 +52,8 @@ impl Scram {
         if message.len() > MESSAGE_BYTES {
             return Err(broken("its challenge is too long"));
         }
-        self.exchange.update(message).map_err(broken)?;
-        self.challenged = true;
-        frontend::sasl_response(self.exchange.message(), out).map_err(broken)
+        self.0.update(message).map_err(broken)?;
+        frontend::sasl_response(self.0.message(), out).map_err(broken)
     }
 
     /// Checks the server's own proof.
@@ -65,10 +61,10 @@ impl Scram {
     /// # Errors
     /// `UpstreamLogin` if the server does not know the password.
     pub(super) fn finish(mut self, message: &[u8]) -> Result<(), Error> {
-        if !self.challenged || message.len() > MESSAGE_BYTES {
-            return Err(broken("its proof is out of order or too long"));
+        if message.len() > MESSAGE_BYTES {
+            return Err(broken("its proof is too long"));
         }
-        self.exchange.finish(message).map_err(broken)
+        self.0.finish(message).map_err(broken)
     }
 }
 

@@ -139,6 +139,15 @@ fn scram_answers_the_challenge_and_insists_on_the_servers_proof() {
 }
 
 #[test]
+fn scram_takes_its_messages_in_order_and_once() {
+    let mut early = login(Some("pw"));
+    assert!(feed(&mut early, &auth(10, b"SCRAM-SHA-256\0\0")).0.is_ok());
+    assert_eq!(refusal(&mut early, &auth(12, b"v=AAAA")).code, Code::UpstreamLogin);
+    let (mut twice, ..) = challenged("4096", 8);
+    assert_eq!(refusal(&mut twice, &auth(11, b"r=x,s=c2FsdA==,i=1")).code, Code::UpstreamLogin);
+}
+
+#[test]
 fn scram_bounds_work_and_size() {
     for (iterations, padding) in [("99999999", 8), ("4096", 60_000), ("-1", 0)] {
         let (_, outcome, out) = challenged(iterations, padding);

@@ -132,6 +132,21 @@ fn a_copy_that_fails_drops_what_was_piped_behind_it() {
 }
 
 #[test]
+fn a_simple_copy_that_fails_answers_a_sync_sent_within_it_or_not() {
+    for answers in ["E:22P02 Z", "E:22P02 Z Z"] {
+        let turns = [
+            client().query("copy t from stdin").turn(),
+            server("G"),
+            client().sync().data(b"x\n").copy_done().turn(),
+            server(answers),
+            client().run("select 1").sync().turn(),
+            server("1 2 T D C:SELECT,1 Z"),
+        ];
+        assert_eq!(events(&turns), ["1 copy t from stdin", "1 ! 22P02: no", "2 select 1", "2 = 1"]);
+    }
+}
+
+#[test]
 fn a_simple_copy_that_fails_on_its_data_goes_on() {
     let turns = [
         client().query("copy t from stdin").turn(),

@@ -120,8 +120,17 @@ fn an_error_at_bind_or_describe_goes_to_the_statement_it_is_about() {
 fn a_commit_that_fails_at_the_sync_undoes_what_was_executed() {
     let turns = [client().run("insert").sync().turn(), server("1 2 n C:INSERT,0,1 E:23503 Z")];
     assert_eq!(events(&turns), ["1 insert", "1 = 1", "1 ! 23503: no"]);
-    let turns = [client().sync().turn(), server("E:57P01")];
-    assert_eq!(events(&turns), ["! 57P01: no"]);
+}
+
+#[test]
+fn what_was_committed_is_not_undone_by_a_later_sync() {
+    let turns = [
+        client().run("insert").sync().turn(),
+        server("1 2 n C:INSERT,0,1 Z"),
+        client().sync().turn(),
+        server("E:57P01"),
+    ];
+    assert_eq!(events(&turns), ["1 insert", "1 = 1", "! 57P01: no"]);
 }
 
 #[test]
