@@ -60,7 +60,8 @@ pub enum Event {
     Completed {
         /// The statement's number.
         id: u64,
-        /// Rows returned or touched; none if it failed or the answer names no count.
+        /// Rows returned or touched, 0 where the answer names no count; none if it failed. A running total: the
+        /// last record of a statement is the truth.
         rows: Option<u64>,
         /// `SQLSTATE: message`, if it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]

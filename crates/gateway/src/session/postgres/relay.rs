@@ -129,13 +129,16 @@ impl Pumps<'_> {
         look: impl FnOnce(&mut Inspector, &mut Vec<Event>) -> Result<(), Malformed>,
     ) -> Result<(), End> {
         let mut events = Vec::new();
-        self.inspect(|inspector| {
-            look(inspector, &mut events)?;
+        let sound = self.inspect(|inspector| {
+            let sound = look(inspector, &mut events);
             self.running.live().count_statements(inspector.statements());
-            Ok(())
-        })
-        .map_err(|malformed: Malformed| End::from(malformed.error(side)))?;
-        if events.is_empty() { Ok(()) } else { Ok(self.running.record(events).await?) }
+            sound
+        });
+        // What came whole before a fault has happened, too.
+        if !events.is_empty() {
+            self.running.record(events).await?;
+        }
+        sound.map_err(|malformed| malformed.error(side).into())
     }
 
     fn inspect<T>(&self, look: impl FnOnce(&mut Inspector) -> T) -> T {
