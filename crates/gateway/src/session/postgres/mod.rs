@@ -8,7 +8,7 @@ mod relay;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use penstock_domain::{Client, Error, Postgres};
+use penstock_domain::{Client, Postgres};
 use penstock_inspect::postgres::{First, Ready, Startup, reply};
 use penstock_link::{Send, Stream};
 use penstock_relay::{Sink, Source};
@@ -31,7 +31,7 @@ pub(crate) async fn run(session: Session, login: Postgres, mut stream: Stream) {
             close(&mut stream.send);
         }
         Ok(Some((First::Tls | First::Gss, _))) => close(&mut stream.send),
-        Err(error) => turn_away(&mut stream.send, &error).await,
+        Err(message) => turn_away(&mut stream.send, message).await,
     }
 }
 
@@ -43,7 +43,7 @@ async fn start(session: Session, login: &Postgres, mut stream: Stream, startup: 
     };
     let running = match session.begin(client).await {
         Ok(running) => running,
-        Err(error) => return turn_away(&mut stream.send, &error).await,
+        Err(error) => return turn_away(&mut stream.send, reply::refusal(&error)).await,
     };
     let end = tokio::select! {
         connected = connect::connect(&running, login, &startup.parameters) => connected.map_err(End::from),
@@ -108,13 +108,13 @@ async fn serve(
 async fn conclude(send: &mut Send, end: &End, between_messages: bool) {
     match &end.error {
         None => close(send),
-        Some(error) if between_messages => turn_away(send, error).await,
+        Some(error) if between_messages => turn_away(send, reply::refusal(error)).await,
         Some(_) => send.reset(),
     }
 }
 
-async fn turn_away(send: &mut Send, error: &Error) {
-    match timeout(LAST_WORDS, send.send(reply::refusal(error))).await {
+async fn turn_away(send: &mut Send, message: Bytes) {
+    match timeout(LAST_WORDS, send.send(message)).await {
         Ok(Ok(())) => close(send),
         Ok(Err(_)) | Err(_) => send.reset(),
     }
