@@ -105,6 +105,10 @@ class Api:
 
 
 def _join(path: tuple[str, ...]) -> str:
+    for part in path:
+        # Such a name would not stay in its place in the path.
+        if part in ("", ".", ".."):
+            raise Refusal(f"{part!r} is no name.", code="malformed")
     return "/" + "/".join(quote(part, safe="@") for part in path)
 
 

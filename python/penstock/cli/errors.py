@@ -10,6 +10,7 @@ import click
 
 from penstock.cli.text import clean
 from penstock.cli.types import Json
+from penstock.domain.errors import PenstockError
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -47,6 +48,11 @@ def usage_refusal(error: click.UsageError) -> Refusal:
     """A usage error in the words of every other error, with the command whose help explains it."""
     path = error.ctx.command_path if error.ctx else "penstock"
     return Refusal(error.format_message(), hint=f"{path} --help", code="usage")
+
+
+def told_by_domain(error: PenstockError) -> Refusal:
+    """An error of the gateway's, agent's or engine's own, where it ran in this process."""
+    return Refusal(error.message, hint=error.hint, code=error.code, side=error.side)
 
 
 def report(error: click.ClickException, as_json: bool) -> None:

@@ -13,7 +13,9 @@ TABLE = {
     "status": Lazy("penstock.cli.status:status", "Show the gateway and who you are there."),
     "list": Lazy("penstock.cli.list:list_connections", "List the connections that you may use."),
     "describe": Lazy("penstock.cli.describe:describe", "Show one connection and how to use it."),
-    "connect": Lazy("penstock.cli.connect:connect", "Open a local port to a connection for native clients."),
+    "connect": Lazy(
+        "penstock.cli.connect:connect", "Open a local port to a connection, for psql and its like."
+    ),
     "exec": Lazy("penstock.cli.exec:execute", "Run SQL on a connection."),
     "sessions": Lazy("penstock.cli.sessions:sessions", "List, replay, verify and end sessions."),
     "admin": Lazy("penstock.cli.admin:admin", "Manage agents, connections, users and groups."),

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import click
 
-from penstock.cli.errors import FAILED, INTERRUPTED, report
+from penstock.cli.errors import FAILED, INTERRUPTED, report, told_by_domain
 from penstock.cli.root import root
 from penstock.cli.state import State
+from penstock.domain.errors import PenstockError
 
 
 def run(arguments: Sequence[str], state: State | None = None) -> int:
@@ -33,6 +34,9 @@ def run(arguments: Sequence[str], state: State | None = None) -> int:
         return error.exit_code
     except OSError as error:
         return _broken(error, state)
+    except PenstockError as error:
+        report(told_by_domain(error), state.json)
+        return FAILED
     return code if isinstance(code, int) else 0
 
 

@@ -33,7 +33,7 @@ def verify(state: State, recording: str, head: str | None) -> None:
     file = Path(recording).expanduser()
     if head and not file.is_file():
         raise click.UsageError(f"--head is for a file, and there is no file {recording}.")
-    result = _verify_file(file, head) if file.is_file() else _verify_session(state, recording)
+    result = verify_file(file, head) if file.is_file() else _verify_session(state, recording)
     if state.json:
         write_json(result)
     elif result["ok"]:
@@ -50,7 +50,7 @@ def _verify_session(state: State, session: str) -> dict[str, Any]:
         return answer
 
 
-def _verify_file(file: Path, head: str | None) -> dict[str, Any]:
+def verify_file(file: Path, head: str | None) -> dict[str, Any]:
     from penstock.engine import verify_recording
 
     return dict(verify_recording(file, head))
