@@ -19,7 +19,7 @@ def check_name(what: str, name: str) -> str:
     if not NAME.fullmatch(name) or _UUID.fullmatch(name):
         raise malformed(
             f"{name!r} cannot be the name of {what}",
-            hint="use up to 63 letters, digits, dots, dashes and underscores, a letter or digit first; no UUID",
+            hint="use up to 63 letters, digits, dots, dashes and underscores, a letter or digit first",
         )
     return name
 

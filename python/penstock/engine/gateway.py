@@ -66,16 +66,19 @@ class Gateway:
 
     def ready(self, ready: bool) -> None:
         """What the health checks of the data plane answer."""
-        self._core.ready(ready)
+        with core_errors():
+            self._core.ready(ready)
 
     def agents(self) -> Mapping[str, AgentPresence]:
         """The agents with at least one link up, by name."""
-        shape: dict[str, Any] = json.loads(self._core.agents())
+        with core_errors():
+            shape: dict[str, Any] = json.loads(self._core.agents())
         return {name: _presence(agent) for name, agent in shape.items()}
 
     def sessions(self) -> Mapping[str, Meter]:
         """The live sessions, by identifier."""
-        shape: dict[str, Any] = json.loads(self._core.sessions())
+        with core_errors():
+            shape: dict[str, Any] = json.loads(self._core.sessions())
         return {
             session_id: Meter(s["statements"], s["client_bytes"], s["upstream_bytes"])
             for session_id, s in shape.items()

@@ -17,8 +17,8 @@ from penstock.domain.ports import Clock
 from penstock.identity.private_files import private_folder, write_private
 
 CA_LIFE = timedelta(days=3650)
-LEAF_LIFE = timedelta(days=365)
-RENEW_BEFORE = timedelta(days=60)
+LEAF_LIFE = timedelta(days=730)
+RENEW_BEFORE = timedelta(days=365)  # renewed at start only, and gateways run long
 _SKEW = timedelta(hours=1)
 
 

@@ -62,8 +62,8 @@ class Sessions:
     async def replay(self, identity: Identity, session_id: str) -> AsyncIterator[str]:
         """The events as JSON objects, one a line, in chunks; of a live session what is written so far.
 
-        Raises ``not-found`` if there is no recording. One that turns out bad on the way ends with an object of
-        type ``fault`` that says where: what came before holds.
+        Raises ``not-found`` if there is no recording. One that turns out bad on the way ends with an object
+        of type ``fault`` that says where: what came before holds.
         """
         path = await self._path(await self.get(identity, session_id))
         return _chunks(self._reader.replay(path))

@@ -55,7 +55,10 @@ class Setup:
         return token
 
     async def complete(self, token: str, email: str, password: str) -> Grant:
-        """Makes the first admin. Raises ``conflict`` if there is one, ``unauthenticated`` for a wrong token."""
+        """Makes the first admin.
+
+        Raises ``conflict`` if there is one, ``unauthenticated`` if the token is wrong.
+        """
         if not await self.required():
             raise conflict("there is an admin already", hint="log in: penstock login")
         if self._digest is None or not self._secrets.matches(token, self._digest):

@@ -1,0 +1,407 @@
+"""The composition root: the only place that builds things and connects them."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+
+from penstock import __version__, logs
+from penstock.api.app import create_app
+from penstock.api.server import serving, socket_path
+from penstock.clock import SystemClock
+from penstock.domain.addresses import Address, is_host, parse_address
+from penstock.domain.agent_key import AgentKey
+from penstock.domain.errors import PenstockError, Side, malformed
+from penstock.domain.names import check_email, check_password
+from penstock.domain.plan import Limits
+from penstock.engine import (
+    Agent,
+    AgentConfig,
+    Bound,
+    Decider,
+    Gateway,
+    GatewayConfig,
+    Recordings,
+    init_logging,
+)
+from penstock.identity.home_lock import home_lock
+from penstock.identity.passwords import Argon2Passwords
+from penstock.identity.pki import OwnAuthority, ServerIdentity
+from penstock.identity.private_files import private_folder
+from penstock.identity.secret_box import FernetBox
+from penstock.identity.secrets import RandomSecrets
+from penstock.identity.throttle import FailedLogins
+from penstock.identity.tls_material import configured_identity
+from penstock.policy.engine import PolicyEngine
+from penstock.policy.rules.groups import GroupsRule
+from penstock.recordings.archive import RecordingFolders
+from penstock.services import Services
+from penstock.services.agents import Agents
+from penstock.services.authentication import Authentication
+from penstock.services.connections import Connections
+from penstock.services.endings import Endings
+from penstock.services.gate import Gate
+from penstock.services.groups import Groups
+from penstock.services.health import Health
+from penstock.services.housekeeping import Housekeeping
+from penstock.services.recovery import Recovery
+from penstock.services.server import Advertised, ServerInfo, describe_server
+from penstock.services.sessions import Sessions
+from penstock.services.setup import Setup
+from penstock.services.tokens import Tokens
+from penstock.services.users import Users
+from penstock.settings import Settings, load
+from penstock.signals import stop_requested
+from penstock.store.agents import AgentTable
+from penstock.store.connections import ConnectionTable
+from penstock.store.database import Database
+from penstock.store.groups import GroupTable
+from penstock.store.sessions import SessionTable
+from penstock.store.tokens import TokenTable
+from penstock.store.users import UserTable
+
+LOCAL_AGENT = "local"
+
+
+def run_gateway(settings: Settings | None = None) -> int:
+    """Runs a gateway until a signal ends it. Returns the exit code; errors are in the log."""
+    return _run(lambda known: _gateway(known, standalone=False), settings)
+
+
+def run_standalone(settings: Settings | None = None) -> int:
+    """Runs a gateway and an agent named ``local`` in this process, on loopback unless told otherwise."""
+    return _run(lambda known: _gateway(known, standalone=True), settings)
+
+
+def run_agent(settings: Settings | None = None) -> int:
+    """Runs an agent until a signal ends it. Returns the exit code; errors are in the log."""
+    return _run(_agent, settings)
+
+
+def _run(main: Callable[[Settings], Awaitable[None]], settings: Settings | None) -> int:
+    logs.configure("console", "INFO")
+
+    async def body() -> None:
+        known = settings or load()
+        logs.configure(known.log_encoding, known.log_level)
+        init_logging(known.log_encoding, known.log_level, grpc=known.log_grpc)
+        await main(known)
+
+    try:
+        asyncio.run(body())
+    except PenstockError as error:
+        structlog.get_logger("penstock.app").error(error.message, code=str(error.code), hint=error.hint)
+        return 1
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """The repositories, on one database."""
+
+    database: Database
+    users: UserTable
+    groups: GroupTable
+    tokens: TokenTable
+    agents: AgentTable
+    connections: ConnectionTable
+    sessions: SessionTable
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """What the engine's questions need, and the services with it."""
+
+    store: _Store
+    archive: RecordingFolders
+    policy: PolicyEngine
+    clock: SystemClock
+    secrets: RandomSecrets
+    passwords: Argon2Passwords
+    authentication: Authentication
+    setup: Setup
+    recovery: Recovery
+    gate: Gate
+
+
+async def _gateway(settings: Settings, *, standalone: bool) -> None:
+    _refuse_what_is_not_there_yet(settings)
+    home = private_folder(settings.home)
+    run_folder = private_folder(home / "run")
+    async with AsyncExitStack() as stack:
+        stop = stack.enter_context(stop_requested())
+        stack.enter_context(home_lock(run_folder / "gateway.lock"))
+        identity = _identity(settings, home, standalone=standalone)
+        core = _core(settings, await _store(home, stack))
+        await core.recovery.sweep((), timedelta(0))
+        setup_token = await core.setup.prepare(*_first_admin(settings))
+        decider = Decider(core.gate.answer, timeout_seconds=settings.ask_timeout_seconds * 0.9)
+        path = stack.enter_context(socket_path(run_folder))
+        engine = Gateway(_engine_config(settings, identity, path, standalone=standalone), decider.ask)
+        drain = _Drain(engine, decider)
+        stack.push_async_callback(drain, 0.0)
+        bound = await asyncio.to_thread(engine.start)
+        server = _server_info(settings, identity, bound)
+        services, housekeeping = _services(settings, core, engine, server)
+        await stack.enter_async_context(serving(create_app(services, static_ui=_static_ui(settings)), path))
+        if standalone:
+            await _local_agent(settings, services.agents, bound, stack)
+        _cancel_at_exit(stack, asyncio.create_task(housekeeping.run()))
+        _announce(engine, services.health, bound, server, setup_token)
+        await stop.wait()
+        services.health.draining()
+        await drain(float(settings.drain_seconds))
+
+
+class _Drain:
+    """Stops the engine once: with grace when all went well, without it on the way out of a failed start."""
+
+    def __init__(self, engine: Gateway, decider: Decider) -> None:
+        self._engine = engine
+        self._decider = decider
+        self._done = False
+
+    async def __call__(self, grace_seconds: float) -> None:
+        if not self._done:
+            self._done = True
+            # Blocks until the last session's end was asked, which this loop answers meanwhile.
+            await asyncio.to_thread(self._engine.shutdown, grace_seconds)
+            await self._decider.idle()
+
+
+async def _store(home: Path, stack: AsyncExitStack) -> _Store:
+    box = FernetBox.from_file(home / "secret.key")
+    database = await Database.open(home / "penstock.db")
+    stack.push_async_callback(database.close)
+    return _Store(
+        database=database,
+        users=UserTable(database),
+        groups=GroupTable(database),
+        tokens=TokenTable(database),
+        agents=AgentTable(database),
+        connections=ConnectionTable(database, box),
+        sessions=SessionTable(database),
+    )
+
+
+def _core(settings: Settings, store: _Store) -> _Core:
+    clock, secrets, passwords = SystemClock(), RandomSecrets(), Argon2Passwords()
+    live = private_folder(settings.audit_path or settings.home / "sessions")
+    archive = RecordingFolders(live.absolute(), private_folder(settings.home / "recordings"))
+    policy = PolicyEngine([GroupsRule(settings.admin_group)])
+    authentication = Authentication(
+        store.users,
+        store.tokens,
+        passwords,
+        FailedLogins(clock),
+        secrets,
+        clock,
+        admin_group=settings.admin_group,
+        token_ttl=timedelta(seconds=settings.token_ttl_seconds),
+    )
+    limits = Limits(settings.session_idle_seconds, settings.statement_bytes)
+    setup = Setup(
+        store.users,
+        store.groups,
+        passwords,
+        secrets,
+        clock,
+        authentication,
+        admin_group=settings.admin_group,
+    )
+    gate = Gate(
+        authentication,
+        store.agents,
+        store.connections,
+        store.sessions,
+        archive,
+        policy,
+        secrets,
+        clock,
+        limits,
+    )
+    recovery = Recovery(store.sessions, store.users, archive, Recordings(), clock)
+    return _Core(store, archive, policy, clock, secrets, passwords, authentication, setup, recovery, gate)
+
+
+def _services(
+    settings: Settings, core: _Core, engine: Gateway, server: ServerInfo
+) -> tuple[Services, Housekeeping]:
+    store, admin_group = core.store, settings.admin_group
+    endings = Endings(store.sessions, store.users, store.connections, core.policy, engine)
+    tokens = Tokens(store.tokens, engine, endings)
+    agents = Agents(store.agents, core.secrets, core.clock, engine, endings, server)
+    services = Services(
+        authentication=core.authentication,
+        setup=core.setup,
+        tokens=tokens,
+        users=Users(
+            store.users, store.tokens, core.passwords, core.clock, tokens, endings, admin_group=admin_group
+        ),
+        groups=Groups(store.groups, endings, admin_group=admin_group),
+        agents=agents,
+        connections=Connections(
+            store.connections, store.agents, core.policy, core.clock, engine, endings, admin_group=admin_group
+        ),
+        sessions=Sessions(store.sessions, core.archive, Recordings(), engine, endings),
+        health=Health(store.database),
+        server=server,
+    )
+    return services, Housekeeping(agents, store.tokens, core.recovery, engine, core.clock)
+
+
+def _engine_config(
+    settings: Settings, identity: ServerIdentity, api_socket: Path, *, standalone: bool
+) -> GatewayConfig:
+    http, grpc, admin = settings.listen(loopback=standalone)
+    return GatewayConfig(
+        http_listen=http,
+        grpc_listen=grpc,
+        admin_listen=admin,
+        api_socket=str(api_socket),
+        chain_pem=identity.chain_pem,
+        key_pem=identity.key_pem,
+        keepalive_seconds=settings.link_keepalive_seconds,
+        ask_timeout_seconds=settings.ask_timeout_seconds,
+    )
+
+
+def _identity(settings: Settings, home: Path, *, standalone: bool) -> ServerIdentity:
+    cert, key, ca = settings.tls_cert, settings.tls_key, settings.tls_ca
+    if cert is not None and key is not None:
+        ca_pem = None if ca is None else ca.get_secret_value()
+        return configured_identity(cert.get_secret_value(), key.get_secret_value(), ca_pem)
+    if cert is not None or key is not None:
+        raise _refusal("TLS_KEY and TLS_CERT belong together", "set both, or neither for a CA of our own")
+    listening = [address.host for address in settings.listen(loopback=standalone)[:2]]
+    advertised = [urlsplit(url).hostname for url in (settings.api_url, settings.grpc_url) if url]
+    found = ["localhost", "127.0.0.1", "::1", socket.gethostname(), *listening, *advertised]
+    names = [name for name in found if name and is_host(name) and name not in ("0.0.0.0", "::")]  # noqa: S104
+    return OwnAuthority(home, SystemClock()).identity(names)
+
+
+def _server_info(settings: Settings, identity: ServerIdentity, bound: Bound) -> ServerInfo:
+    said = Advertised(settings.api_url, settings.grpc_url, settings.advertise_ca_pin)
+    http, grpc = parse_address(bound.http), parse_address(bound.grpc)
+    return describe_server(__version__, said, http, grpc, identity.ca_pem, identity.ca_pin)
+
+
+def _static_ui(settings: Settings) -> Path | None:
+    folder = settings.static_ui_path
+    if folder is not None and not (folder / "index.html").is_file():
+        raise _refusal(
+            f"STATIC_UI_PATH: there is no index.html in {folder}", "unset it for the built-in page"
+        )
+    return folder
+
+
+def _first_admin(settings: Settings) -> tuple[str | None, str | None]:
+    email, password = settings.admin_email, settings.admin_password
+    if email is None and password is None:
+        return None, None
+    if email is None or password is None:
+        raise _refusal(
+            "PENSTOCK_ADMIN_EMAIL and PENSTOCK_ADMIN_PASSWORD belong together", "set both, or none"
+        )
+    try:
+        return check_email(email), check_password(password.get_secret_value())
+    except PenstockError as error:
+        raise _refusal(
+            f"PENSTOCK_ADMIN_EMAIL or PENSTOCK_ADMIN_PASSWORD: {error.message}", error.hint
+        ) from None
+
+
+def _refuse_what_is_not_there_yet(settings: Settings) -> None:
+    if settings.postgres_db_uri is not None:
+        raise _refusal(
+            "POSTGRES_DB_URI is set, and this release stores in SQLite only",
+            f"unset it; the store is then {settings.home / 'penstock.db'}",
+        )
+    if settings.org_multi_tenant:
+        raise _refusal("ORG_MULTI_TENANT is set, and this release serves one organisation", "unset it")
+
+
+def _refusal(message: str, hint: str | None) -> PenstockError:
+    error = malformed(message, hint=hint)
+    error.side = Side.GATEWAY
+    return error
+
+
+async def _local_agent(settings: Settings, agents: Agents, bound: Bound, stack: AsyncExitStack) -> None:
+    secret = await agents.adopt(LOCAL_AGENT)
+    address = parse_address(bound.grpc)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - not bound
+    # Plaintext: it does not leave this machine, and the certificate may be somebody else's.
+    key = AgentKey(f"grpc://{Address(host, address.port)}", LOCAL_AGENT, secret)
+    agent = Agent(
+        AgentConfig(
+            key=key, allow=settings.allow, insecure=True, keepalive_seconds=settings.link_keepalive_seconds
+        )
+    )
+    agent.start()
+    stack.push_async_callback(asyncio.to_thread, agent.shutdown, 0.0)
+
+
+def _cancel_at_exit(stack: AsyncExitStack, task: asyncio.Task[None]) -> None:
+    async def cancel() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(cancel)
+
+
+def _announce(
+    engine: Gateway, health: Health, bound: Bound, server: ServerInfo, setup_token: str | None
+) -> None:
+    health.started()
+    engine.ready(True)
+    structlog.get_logger("penstock.app").info(
+        "gateway ready",
+        version=server.version,
+        http=bound.http,
+        grpc=bound.grpc,
+        admin=bound.admin,
+        api_url=server.api_url,
+    )
+    if setup_token is not None:
+        pin = f" --ca-pin {server.api_ca_pin}" if server.api_ca_pin else ""
+        line = f"penstock setup --api-url {server.api_url} --token {setup_token}{pin}"
+        # To standard output, not to the log: logs are collected, and this is a secret.
+        sys.stdout.write(f"\nThere is no admin yet. Make the first one:\n\n    {line}\n\n")
+        sys.stdout.flush()
+
+
+async def _agent(settings: Settings) -> None:
+    if settings.key is None:
+        raise malformed(
+            "PENSTOCK_KEY is not set", hint="give the key that penstock admin create agent printed"
+        )
+    key = AgentKey.parse(settings.key.get_secret_value())
+    agent = Agent(
+        AgentConfig(
+            key=key,
+            allow=settings.allow,
+            insecure=settings.insecure,
+            keepalive_seconds=settings.link_keepalive_seconds,
+            ca_pem=None if settings.tls_ca is None else settings.tls_ca.get_secret_value(),
+            server_name=settings.tls_server_name,
+            admin_listen=settings.admin_listen,
+        )
+    )
+    with stop_requested() as stop:
+        agent.start()
+        structlog.get_logger("penstock.app").info("agent started", agent=key.name, gateway=key.url)
+        try:
+            while not stop.is_set():
+                ended = await asyncio.to_thread(agent.wait, 0.5)
+                if ended is not None:
+                    raise ended
+        finally:
+            await asyncio.to_thread(agent.shutdown, float(settings.drain_seconds))
