@@ -3,6 +3,19 @@
 from collections.abc import Callable
 from typing import Self, final
 
+__all__ = [
+    "Agent",
+    "Client",
+    "CoreError",
+    "Gateway",
+    "Replay",
+    "Reply",
+    "init_logging",
+    "read_recording",
+    "summarise_recording",
+    "verify_recording",
+]
+
 class CoreError(Exception):
     """``args[0]`` is the JSON of an error with ``code``, ``side``, ``message`` and ``hint``."""
 
@@ -35,7 +48,7 @@ class Agent:
 @final
 class Client:
     def __new__(cls, config: str) -> Self: ...
-    def check(self, connection: str) -> None: ...
+    def check(self) -> None: ...
     def forward(self, connection: str, listen: str) -> str: ...
     def notices(self, timeout_seconds: float) -> str | None: ...
     def shutdown(self) -> None: ...

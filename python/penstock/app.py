@@ -1,44 +1,35 @@
 """The composition root: the only place that builds things and connects them."""
 
 import asyncio
-import socket
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import structlog
 
-from penstock import __version__, logs
+from penstock import logs
 from penstock.api.app import create_app
 from penstock.api.server import serving, socket_path
 from penstock.clock import SystemClock
-from penstock.domain.addresses import Address, is_host, parse_address
-from penstock.domain.agent_key import AgentKey
-from penstock.domain.errors import PenstockError, Side, malformed
-from penstock.domain.names import check_email, check_password
+from penstock.domain.errors import PenstockError
 from penstock.domain.plan import Limits
 from penstock.engine import (
     Agent,
-    AgentConfig,
     Bound,
     Decider,
     Gateway,
-    GatewayConfig,
     Recordings,
     init_logging,
 )
 from penstock.identity.home_lock import home_lock
 from penstock.identity.passwords import Argon2Passwords
-from penstock.identity.pki import OwnAuthority, ServerIdentity
 from penstock.identity.private_files import private_folder
 from penstock.identity.secret_box import FernetBox
 from penstock.identity.secrets import RandomSecrets
 from penstock.identity.throttle import FailedLogins
-from penstock.identity.tls_material import configured_identity
 from penstock.policy.engine import PolicyEngine
 from penstock.policy.rules.groups import GroupsRule
 from penstock.recordings.archive import RecordingFolders
@@ -52,13 +43,24 @@ from penstock.services.groups import Groups
 from penstock.services.health import Health
 from penstock.services.housekeeping import Housekeeping
 from penstock.services.recovery import Recovery
-from penstock.services.server import Advertised, ServerInfo, describe_server
+from penstock.services.server import ServerInfo
 from penstock.services.sessions import Sessions
 from penstock.services.setup import Setup
 from penstock.services.tokens import Tokens
 from penstock.services.users import Users
 from penstock.settings import Settings, load
 from penstock.signals import stop_requested
+from penstock.startup import (
+    LOCAL_AGENT,
+    agent_config,
+    engine_config,
+    first_admin,
+    local_agent_config,
+    refuse_what_is_not_there_yet,
+    server_identity,
+    server_info,
+    static_ui,
+)
 from penstock.store.agents import AgentTable
 from penstock.store.connections import ConnectionTable
 from penstock.store.database import Database
@@ -66,8 +68,6 @@ from penstock.store.groups import GroupTable
 from penstock.store.sessions import SessionTable
 from penstock.store.tokens import TokenTable
 from penstock.store.users import UserTable
-
-LOCAL_AGENT = "local"
 
 
 def run_gateway(settings: Settings | None = None) -> int:
@@ -132,25 +132,25 @@ class _Core:
 
 
 async def _gateway(settings: Settings, *, standalone: bool) -> None:
-    _refuse_what_is_not_there_yet(settings)
+    refuse_what_is_not_there_yet(settings)
     home = private_folder(settings.home)
     run_folder = private_folder(home / "run")
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(stop_requested())
         stack.enter_context(home_lock(run_folder / "gateway.lock"))
-        identity = _identity(settings, home, standalone=standalone)
+        identity = server_identity(settings, home, standalone=standalone)
         core = _core(settings, await _store(home, stack))
         await core.recovery.sweep((), timedelta(0))
-        setup_token = await core.setup.prepare(*_first_admin(settings))
+        setup_token = await core.setup.prepare(*first_admin(settings))
         decider = Decider(core.gate.answer, timeout_seconds=settings.ask_timeout_seconds * 0.9)
         path = stack.enter_context(socket_path(run_folder))
-        engine = Gateway(_engine_config(settings, identity, path, standalone=standalone), decider.ask)
+        engine = Gateway(engine_config(settings, identity, path, standalone=standalone), decider.ask)
         drain = _Drain(engine, decider)
         stack.push_async_callback(drain, 0.0)
         bound = await asyncio.to_thread(engine.start)
-        server = _server_info(settings, identity, bound)
+        server = server_info(settings, identity, bound)
         services, housekeeping = _services(settings, core, engine, server)
-        await stack.enter_async_context(serving(create_app(services, static_ui=_static_ui(settings)), path))
+        await stack.enter_async_context(serving(create_app(services, static_ui=static_ui(settings)), path))
         if standalone:
             await _local_agent(settings, services.agents, bound, stack)
         _cancel_at_exit(stack, asyncio.create_task(housekeeping.run()))
@@ -257,94 +257,8 @@ def _services(
     return services, Housekeeping(agents, store.tokens, core.recovery, engine, core.clock)
 
 
-def _engine_config(
-    settings: Settings, identity: ServerIdentity, api_socket: Path, *, standalone: bool
-) -> GatewayConfig:
-    http, grpc, admin = settings.listen(loopback=standalone)
-    return GatewayConfig(
-        http_listen=http,
-        grpc_listen=grpc,
-        admin_listen=admin,
-        api_socket=str(api_socket),
-        chain_pem=identity.chain_pem,
-        key_pem=identity.key_pem,
-        keepalive_seconds=settings.link_keepalive_seconds,
-        ask_timeout_seconds=settings.ask_timeout_seconds,
-    )
-
-
-def _identity(settings: Settings, home: Path, *, standalone: bool) -> ServerIdentity:
-    cert, key, ca = settings.tls_cert, settings.tls_key, settings.tls_ca
-    if cert is not None and key is not None:
-        ca_pem = None if ca is None else ca.get_secret_value()
-        return configured_identity(cert.get_secret_value(), key.get_secret_value(), ca_pem)
-    if cert is not None or key is not None:
-        raise _refusal("TLS_KEY and TLS_CERT belong together", "set both, or neither for a CA of our own")
-    listening = [address.host for address in settings.listen(loopback=standalone)[:2]]
-    advertised = [urlsplit(url).hostname for url in (settings.api_url, settings.grpc_url) if url]
-    found = ["localhost", "127.0.0.1", "::1", socket.gethostname(), *listening, *advertised]
-    names = [name for name in found if name and is_host(name) and name not in ("0.0.0.0", "::")]  # noqa: S104
-    return OwnAuthority(home, SystemClock()).identity(names)
-
-
-def _server_info(settings: Settings, identity: ServerIdentity, bound: Bound) -> ServerInfo:
-    said = Advertised(settings.api_url, settings.grpc_url, settings.advertise_ca_pin)
-    http, grpc = parse_address(bound.http), parse_address(bound.grpc)
-    return describe_server(__version__, said, http, grpc, identity.ca_pem, identity.ca_pin)
-
-
-def _static_ui(settings: Settings) -> Path | None:
-    folder = settings.static_ui_path
-    if folder is not None and not (folder / "index.html").is_file():
-        raise _refusal(
-            f"STATIC_UI_PATH: there is no index.html in {folder}", "unset it for the built-in page"
-        )
-    return folder
-
-
-def _first_admin(settings: Settings) -> tuple[str | None, str | None]:
-    email, password = settings.admin_email, settings.admin_password
-    if email is None and password is None:
-        return None, None
-    if email is None or password is None:
-        raise _refusal(
-            "PENSTOCK_ADMIN_EMAIL and PENSTOCK_ADMIN_PASSWORD belong together", "set both, or none"
-        )
-    try:
-        return check_email(email), check_password(password.get_secret_value())
-    except PenstockError as error:
-        raise _refusal(
-            f"PENSTOCK_ADMIN_EMAIL or PENSTOCK_ADMIN_PASSWORD: {error.message}", error.hint
-        ) from None
-
-
-def _refuse_what_is_not_there_yet(settings: Settings) -> None:
-    if settings.postgres_db_uri is not None:
-        raise _refusal(
-            "POSTGRES_DB_URI is set, and this release stores in SQLite only",
-            f"unset it; the store is then {settings.home / 'penstock.db'}",
-        )
-    if settings.org_multi_tenant:
-        raise _refusal("ORG_MULTI_TENANT is set, and this release serves one organisation", "unset it")
-
-
-def _refusal(message: str, hint: str | None) -> PenstockError:
-    error = malformed(message, hint=hint)
-    error.side = Side.GATEWAY
-    return error
-
-
 async def _local_agent(settings: Settings, agents: Agents, bound: Bound, stack: AsyncExitStack) -> None:
-    secret = await agents.adopt(LOCAL_AGENT)
-    address = parse_address(bound.grpc)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - not bound
-    # Plaintext: it does not leave this machine, and the certificate may be somebody else's.
-    key = AgentKey(f"grpc://{Address(host, address.port)}", LOCAL_AGENT, secret)
-    agent = Agent(
-        AgentConfig(
-            key=key, allow=settings.allow, insecure=True, keepalive_seconds=settings.link_keepalive_seconds
-        )
-    )
+    agent = Agent(local_agent_config(settings, bound, await agents.adopt(LOCAL_AGENT)))
     agent.start()
     stack.push_async_callback(asyncio.to_thread, agent.shutdown, 0.0)
 
@@ -379,25 +293,13 @@ def _announce(
 
 
 async def _agent(settings: Settings) -> None:
-    if settings.key is None:
-        raise malformed(
-            "PENSTOCK_KEY is not set", hint="give the key that penstock admin create agent printed"
-        )
-    key = AgentKey.parse(settings.key.get_secret_value())
-    agent = Agent(
-        AgentConfig(
-            key=key,
-            allow=settings.allow,
-            insecure=settings.insecure,
-            keepalive_seconds=settings.link_keepalive_seconds,
-            ca_pem=None if settings.tls_ca is None else settings.tls_ca.get_secret_value(),
-            server_name=settings.tls_server_name,
-            admin_listen=settings.admin_listen,
-        )
-    )
+    config = agent_config(settings)
+    agent = Agent(config)
     with stop_requested() as stop:
         agent.start()
-        structlog.get_logger("penstock.app").info("agent started", agent=key.name, gateway=key.url)
+        structlog.get_logger("penstock.app").info(
+            "agent started", agent=config.key.name, gateway=config.key.url
+        )
         try:
             while not stop.is_set():
                 ended = await asyncio.to_thread(agent.wait, 0.5)

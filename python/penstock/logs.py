@@ -51,7 +51,7 @@ def configure(encoding: str, level: str, *, stream: TextIO | None = None) -> Non
 
 def _renderers(encoding: str, out: TextIO) -> Sequence[Processor]:
     if encoding == "json":
-        return [ExceptionRenderer(), _message, JSONRenderer()]
+        return [ExceptionRenderer(), _message, JSONRenderer(separators=(",", ":"))]
     return [_for_console, ConsoleRenderer(colors=out.isatty(), timestamp_key="timestamp")]
 
 

@@ -20,9 +20,12 @@ class Client:
             self._core = _core.Client(json.dumps(dict(settings)))
 
     def check(self, connection: str) -> None:
-        """Proves that the gateway is reachable and takes the credential. Raises what it says otherwise."""
+        """Proves that the gateway is reachable and takes the credential. Raises what it says otherwise.
+
+        Whether ``connection`` may be used is decided for each session, so the core is not told of it here.
+        """
         with core_errors():
-            self._core.check(connection)
+            self._core.check()
 
     def forward(self, connection: str, listen: str) -> str:
         """Listens at ``HOST:PORT`` or ``unix:PATH``; returns the bound address."""

@@ -1,0 +1,130 @@
+"""From settings to what each part is told, or why it cannot start. Builds nothing that runs."""
+
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from penstock import __version__
+from penstock.clock import SystemClock
+from penstock.domain.addresses import Address, is_host, parse_address
+from penstock.domain.agent_key import AgentKey
+from penstock.domain.errors import PenstockError, Side, malformed
+from penstock.domain.names import check_email, check_password
+from penstock.engine import AgentConfig, Bound, GatewayConfig
+from penstock.identity.pki import OwnAuthority, ServerIdentity
+from penstock.identity.tls_material import configured_identity
+from penstock.services.server import Advertised, ServerInfo, describe_server
+from penstock.settings import Settings
+
+LOCAL_AGENT = "local"
+
+
+def engine_config(
+    settings: Settings, identity: ServerIdentity, api_socket: Path, *, standalone: bool
+) -> GatewayConfig:
+    """What the data plane is told."""
+    http, grpc, admin = settings.listen(loopback=standalone)
+    return GatewayConfig(
+        http_listen=http,
+        grpc_listen=grpc,
+        admin_listen=admin,
+        api_socket=str(api_socket),
+        chain_pem=identity.chain_pem,
+        key_pem=identity.key_pem,
+        keepalive_seconds=settings.link_keepalive_seconds,
+        ask_timeout_seconds=settings.ask_timeout_seconds,
+    )
+
+
+def server_identity(settings: Settings, home: Path, *, standalone: bool) -> ServerIdentity:
+    """What the ports show: the configured certificate, or one by a CA of our own."""
+    cert, key, ca = settings.tls_cert, settings.tls_key, settings.tls_ca
+    if cert is not None and key is not None:
+        ca_pem = None if ca is None else ca.get_secret_value()
+        return configured_identity(cert.get_secret_value(), key.get_secret_value(), ca_pem)
+    if cert is not None or key is not None:
+        raise _refusal("TLS_KEY and TLS_CERT belong together", "set both, or neither for a CA of our own")
+    listening = [address.host for address in settings.listen(loopback=standalone)[:2]]
+    advertised = [urlsplit(url).hostname for url in (settings.api_url, settings.grpc_url) if url]
+    found = ["localhost", "127.0.0.1", "::1", socket.gethostname(), *listening, *advertised]
+    names = [name for name in found if name and is_host(name) and name not in ("0.0.0.0", "::")]  # noqa: S104
+    return OwnAuthority(home, SystemClock()).identity(names)
+
+
+def server_info(settings: Settings, identity: ServerIdentity, bound: Bound) -> ServerInfo:
+    """What the gateway says of itself, now that the ports are known."""
+    said = Advertised(settings.api_url, settings.grpc_url, settings.advertise_ca_pin)
+    http, grpc = parse_address(bound.http), parse_address(bound.grpc)
+    return describe_server(__version__, said, http, grpc, identity.ca_pem, identity.ca_pin)
+
+
+def static_ui(settings: Settings) -> Path | None:
+    """The folder of a web app, if one is configured."""
+    folder = settings.static_ui_path
+    if folder is not None and not (folder / "index.html").is_file():
+        raise _refusal(
+            f"STATIC_UI_PATH: there is no index.html in {folder}", "unset it for the built-in page"
+        )
+    return folder
+
+
+def first_admin(settings: Settings) -> tuple[str | None, str | None]:
+    """E-mail and password of the first admin, if configured."""
+    email, password = settings.admin_email, settings.admin_password
+    if email is None and password is None:
+        return None, None
+    if email is None or password is None:
+        raise _refusal(
+            "PENSTOCK_ADMIN_EMAIL and PENSTOCK_ADMIN_PASSWORD belong together", "set both, or none"
+        )
+    try:
+        return check_email(email), check_password(password.get_secret_value())
+    except PenstockError as error:
+        raise _refusal(
+            f"PENSTOCK_ADMIN_EMAIL or PENSTOCK_ADMIN_PASSWORD: {error.message}", error.hint
+        ) from None
+
+
+def refuse_what_is_not_there_yet(settings: Settings) -> None:
+    """What is accepted as a name and does not work yet must not be silently ignored."""
+    if settings.postgres_db_uri is not None:
+        raise _refusal(
+            "POSTGRES_DB_URI is set, and this release stores in SQLite only",
+            f"unset it; the store is then {settings.home / 'penstock.db'}",
+        )
+    if settings.org_multi_tenant:
+        raise _refusal("ORG_MULTI_TENANT is set, and this release serves one organisation", "unset it")
+
+
+def agent_config(settings: Settings) -> AgentConfig:
+    """What an agent is told."""
+    if settings.key is None:
+        raise _refusal("PENSTOCK_KEY is not set", "give the key that penstock admin create agent printed")
+    return AgentConfig(
+        key=AgentKey.parse(settings.key.get_secret_value()),
+        allow=settings.allow,
+        insecure=settings.insecure,
+        keepalive_seconds=settings.link_keepalive_seconds,
+        ca_pem=None if settings.tls_ca is None else settings.tls_ca.get_secret_value(),
+        server_name=settings.tls_server_name,
+        admin_listen=settings.admin_listen,
+    )
+
+
+def local_agent_config(settings: Settings, bound: Bound, secret: str) -> AgentConfig:
+    """What the agent in the gateway's own process is told."""
+    address = parse_address(bound.grpc)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - not bound
+    # Plaintext: it does not leave this machine, and the certificate may be somebody else's.
+    return AgentConfig(
+        key=AgentKey(f"grpc://{Address(host, address.port)}", LOCAL_AGENT, secret),
+        allow=settings.allow,
+        insecure=True,
+        keepalive_seconds=settings.link_keepalive_seconds,
+    )
+
+
+def _refusal(message: str, hint: str | None) -> PenstockError:
+    error = malformed(message, hint=hint)
+    error.side = Side.GATEWAY
+    return error
