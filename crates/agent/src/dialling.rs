@@ -1,17 +1,20 @@
 //! One link's life: dial, serve, redial.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use penstock_domain::{Code, Error};
 use penstock_link::{
     Keepalive, Redial, Serve,
-    carrier::grpc::{Dialled, Dialler},
+    carrier::{Dialled, Dialler},
     serve,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{State, targets::Targets};
+
+/// A link that lived so long was really accepted; one that ends at once must not be redialled at once for ever.
+const ACCEPTED: Duration = Duration::from_secs(5);
 
 /// Streams that our gateway may open on one link.
 const STREAMS: u32 = 4096;
@@ -37,8 +40,11 @@ impl Dialling {
             };
             match dialled {
                 Ok(dialled) => {
-                    redial.accepted();
+                    let up = Instant::now();
                     self.serve(dialled).await;
+                    if up.elapsed() >= ACCEPTED {
+                        redial.accepted();
+                    }
                 }
                 Err(error) if self.is_final(&error) => {
                     self.end.send_replace(Some(error));
@@ -68,7 +74,7 @@ impl Dialling {
         self.state.down();
         let why = ended.err().unwrap_or_else(|| "ended by the gateway".into());
         tracing::info!(target: "penstock::agent", link = self.number, why, "link down");
-        drop(dialled.channel);
+        drop(dialled.outer);
     }
 
     /// A key that was never accepted is wrong; one that was may be accepted again.

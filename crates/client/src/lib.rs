@@ -36,7 +36,7 @@ impl Client {
     /// # Errors
     /// What is wrong with the configuration.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let dialler = config.address.dialler(Identity::user(config.token.clone()))?;
+        let dialler = config.address.grpc(Identity::user(config.token.clone()))?;
         let (notify, notices) = mpsc::channel(NOTICES);
         Ok(Self {
             links: Arc::new(Links::new(dialler, config.keepalive(), config.links)),

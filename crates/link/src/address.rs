@@ -1,24 +1,26 @@
 //! How a gateway is found and believed: what agents and clients are configured with.
 
-use penstock_domain::Error;
+use std::fmt;
+
+use penstock_domain::{Code, Error, Side};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Endpoint,
-    carrier::grpc::{Dialler, Identity},
-    tls::{Connector, Trust},
+    carrier::{Dialler, grpc, tls},
+    tls::{Connector, Identity, Trust},
 };
 
-/// A gateway's address and the trust in it.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+/// A gateway's address and the trust in it. Serialized, it holds no secret.
+#[derive(Clone, Deserialize, Serialize)]
 pub struct Address {
-    /// `grpcs://HOST:PORT`.
+    /// `grpcs://HOST:PORT` for carrier `grpc`, `tls://HOST:PORT` for carrier `tls`.
     pub url: String,
     /// The fingerprint of the gateway's own CA, `sha256:HEX`.
     #[serde(default)]
     pub ca_pin: Option<String>,
     /// Roots in PEM; the system's if neither these nor a pin are given.
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     pub ca_pem: Option<String>,
     /// The name that the certificate must hold, if not the host.
     #[serde(default)]
@@ -26,21 +28,59 @@ pub struct Address {
     /// Allows plaintext beyond this machine.
     #[serde(default)]
     pub insecure: bool,
+    /// Carrier `tls`: our certificate's chain in PEM, leaf first.
+    #[serde(default, skip_serializing)]
+    pub cert_pem: Option<String>,
+    /// Carrier `tls`: its key in PEM.
+    #[serde(default, skip_serializing)]
+    pub key_pem: Option<String>,
+    /// Carrier `tls`: who sends the preface.
+    #[serde(default)]
+    pub flavour: tls::Flavour,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Address").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl Address {
+    /// A dialler for a side that serves, over the carrier that the address names. Carrier `tls` proves who we are by
+    /// the certificate, carrier `grpc` by `identity`.
+    ///
+    /// # Errors
+    /// What is wrong with the address, the trust or the certificate.
+    pub fn dialler(&self, identity: grpc::Identity) -> Result<Dialler, Error> {
+        let endpoint = Endpoint::parse(&self.url, self.insecure)?;
+        if !endpoint.tunnel {
+            return self.grpc(identity).map(Dialler::Grpc);
+        }
+        let (Some(chain_pem), Some(key_pem)) = (self.cert_pem.clone(), self.key_pem.clone()) else {
+            return Err(Error::new(
+                Code::Malformed,
+                Side::Client,
+                "a tunnel port asks for a certificate and its key",
+            )
+            .hint("`penstock pki issue NAME` makes them; set TLS_CERT and TLS_KEY"));
+        };
+        let identity = Identity { chain_pem, key_pem };
+        let alpn = [self.flavour.alpn()];
+        let connector = Connector::new(&self.trust(), self.server_name.clone(), &alpn, Some(&identity))?;
+        Ok(Dialler::Tls(tls::Dialler::new(endpoint, connector)))
+    }
+
     /// A dialler for carrier `grpc`.
     ///
     /// # Errors
-    /// What is wrong with the address, the pin or the roots.
-    pub fn dialler(&self, identity: Identity) -> Result<Dialler, Error> {
+    /// What is wrong with the address or the trust.
+    pub fn grpc(&self, identity: grpc::Identity) -> Result<grpc::Dialler, Error> {
         let endpoint = Endpoint::parse(&self.url, self.insecure)?;
-        let tls = if endpoint.tls {
-            Some(Connector::new(&self.trust(), self.server_name.clone(), &[b"h2"])?)
-        } else {
-            None
+        let tls = match endpoint.tls {
+            true => Some(Connector::new(&self.trust(), self.server_name.clone(), &[b"h2"], None)?),
+            false => None,
         };
-        Ok(Dialler::new(endpoint, identity, tls))
+        Ok(grpc::Dialler::new(endpoint, identity, tls))
     }
 
     fn trust(&self) -> Trust {

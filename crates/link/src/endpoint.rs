@@ -13,10 +13,13 @@ pub struct Endpoint {
     pub port: u16,
     /// Whether TLS is spoken.
     pub tls: bool,
+    /// Whether it is a tunnel port: mutual TLS and nothing around it.
+    pub tunnel: bool,
 }
 
 impl Endpoint {
-    /// Parses `grpcs://`, `https://`, `grpc://` or `http://` with a host and a port (8010 if absent).
+    /// Parses `grpcs://`, `https://`, `grpc://` or `http://` with a host and a port (8010 if absent), or `tls://` for
+    /// a tunnel port (8443 if absent).
     ///
     /// # Errors
     /// [`Code::Malformed`] if it is none of these; [`Code::Forbidden`] for plaintext beyond loopback unless
@@ -27,14 +30,16 @@ impl Endpoint {
                 .hint("write it as grpcs://HOST:8010")
         };
         let uri: http::Uri = url.parse().map_err(|_| malformed("is not a URL"))?;
-        let tls = match uri.scheme_str() {
-            Some("grpcs" | "https") => true,
-            Some("grpc" | "http") => false,
+        let (tls, tunnel) = match uri.scheme_str() {
+            Some("grpcs" | "https") => (true, false),
+            Some("grpc" | "http") => (false, false),
+            Some("tls") => (true, true),
             _ => return Err(malformed("has no scheme that is spoken here")),
         };
         let host = uri.host().ok_or_else(|| malformed("names no host"))?;
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let endpoint = Self { host, port: uri.port_u16().unwrap_or(8010), tls };
+        let port = uri.port_u16().unwrap_or(if tunnel { 8443 } else { 8010 });
+        let endpoint = Self { host, port, tls, tunnel };
         if !tls && !insecure && !endpoint.is_loopback() {
             return Err(Error::new(
                 Code::Forbidden,
@@ -72,6 +77,8 @@ mod tests {
         let endpoint = Endpoint::parse("grpcs://gw.example:443", false).unwrap();
         assert_eq!((endpoint.authority().as_str(), endpoint.tls), ("gw.example:443", true));
         assert_eq!(Endpoint::parse("grpc://[::1]", false).unwrap().authority(), "[::1]:8010");
+        let tunnel = Endpoint::parse("tls://gw.example", false).unwrap();
+        assert_eq!((tunnel.authority().as_str(), tunnel.tunnel), ("gw.example:8443", true));
     }
 
     #[test]

@@ -10,7 +10,10 @@ use rustls::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::belief::{Belief, Verifier, parse_pin};
+use super::{
+    belief::{Belief, Verifier, parse_pin},
+    server::chain_and_key,
+};
 
 /// Whom to believe.
 #[derive(Clone, Debug)]
@@ -27,6 +30,21 @@ pub enum Trust {
     Anyone,
 }
 
+/// Who we are, if asked: a certificate and its key.
+#[derive(Clone)]
+pub struct Identity {
+    /// The chain in PEM, leaf first.
+    pub chain_pem: String,
+    /// The key in PEM.
+    pub key_pem: String,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}
+
 /// Speaks TLS as a client.
 #[derive(Clone)]
 pub struct Connector {
@@ -41,33 +59,33 @@ impl std::fmt::Debug for Connector {
 }
 
 impl Connector {
-    /// A connector that offers `alpn`; `server_name` replaces the dialled host in the check of the certificate.
+    /// A connector that offers `alpn` and shows `identity` if asked; `server_name` replaces the dialled host in the
+    /// check of the certificate.
     ///
     /// # Errors
-    /// [`Code::Malformed`] if the roots or the pin cannot be read.
-    pub fn new(trust: &Trust, server_name: Option<String>, alpn: &[&[u8]]) -> Result<Self, Error> {
-        let provider = super::provider();
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    /// [`Code::Malformed`] if the roots, the pin or the identity cannot be read.
+    pub fn new(
+        trust: &Trust,
+        server_name: Option<String>,
+        alpn: &[&[u8]],
+        identity: Option<&Identity>,
+    ) -> Result<Self, Error> {
+        let builder = ClientConfig::builder_with_provider(super::provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| malformed(error.to_string()))?;
-        let belief = match trust {
-            Trust::Roots(pem) => Err(pem_roots(pem)?),
-            Trust::System => Err(system_roots()),
-            Trust::Chain(Some(pem)) => Ok(Belief::Chain(pem_roots(pem)?)),
-            Trust::Chain(None) => Ok(Belief::Chain(system_roots())),
-            Trust::Anyone => Ok(Belief::Anyone),
-            Trust::Pin(pin) => Ok(Belief::Pinned(
-                parse_pin(pin)
-                    .ok_or_else(|| malformed("the CA pin is not sha256: and 64 hex digits".into()))?,
-            )),
+        let builder = match belief(trust)? {
+            None => builder.with_root_certificates(roots(trust)?),
+            Some(belief) => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Verifier { belief, provider: super::provider() })),
         };
-        let mut config = match belief {
-            Err(roots) => builder.with_root_certificates(roots),
-            Ok(belief) => {
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier { belief, provider }))
+        let mut config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(Identity { chain_pem, key_pem }) => {
+                let (chain, key) = chain_and_key(chain_pem, key_pem)?;
+                builder.with_client_auth_cert(chain, key).map_err(|error| malformed(error.to_string()))?
             }
-        }
-        .with_no_client_auth();
+        };
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(Self { config: Arc::new(config), server_name })
     }
@@ -84,6 +102,25 @@ impl Connector {
         let name = ServerName::try_from(name).map_err(|error| malformed(error.to_string()))?;
         let handshake = TlsConnector::from(Arc::clone(&self.config)).connect(name, io);
         handshake.await.map_err(|error| diagnose(host, &error))
+    }
+}
+
+/// What a verifier of our own has to believe; none where the usual one does.
+fn belief(trust: &Trust) -> Result<Option<Belief>, Error> {
+    Ok(match trust {
+        Trust::System | Trust::Roots(_) => None,
+        Trust::Chain(_) => Some(Belief::Chain(roots(trust)?)),
+        Trust::Anyone => Some(Belief::Anyone),
+        Trust::Pin(pin) => Some(Belief::Pinned(
+            parse_pin(pin).ok_or_else(|| malformed("the CA pin is not sha256: and 64 hex digits".into()))?,
+        )),
+    })
+}
+
+fn roots(trust: &Trust) -> Result<RootCertStore, Error> {
+    match trust {
+        Trust::Roots(pem) | Trust::Chain(Some(pem)) => pem_roots(pem),
+        Trust::System | Trust::Chain(None) | Trust::Anyone | Trust::Pin(_) => Ok(system_roots()),
     }
 }
 

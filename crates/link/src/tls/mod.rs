@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 
-pub use client::{Connector, Trust};
+pub use client::{Connector, Identity, Trust};
 pub use server::acceptor;
+pub(crate) use server::server_config;
 pub use stream::MaybeTls;
 
 /// The one crypto provider.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

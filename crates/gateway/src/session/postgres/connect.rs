@@ -114,7 +114,7 @@ async fn secure(
     match answer {
         b'S' => {
             let host = host(target);
-            let connector = Connector::new(&trust(login), None, &[])?;
+            let connector = Connector::new(&trust(login), None, &[], None)?;
             connector.connect(host, upstream).await.map(|tls| Upstream::Tls(Box::new(tls))).map_err(|error| {
                 Error::new(Code::UpstreamTls, Side::Upstream, error.message)
                     .hint("SSLMODE and SSLROOTCERT of the connection say whom to believe")

@@ -1,0 +1,10 @@
+//! Carrier `tls`: HTTP/2 straight on mutual TLS, always reversed: who dials serves. The flavour is told by ALPN.
+
+mod accept;
+mod dial;
+mod flavour;
+mod preface;
+
+pub use accept::{Accepted, Acceptor};
+pub use dial::Dialler;
+pub use flavour::Flavour;
