@@ -37,6 +37,7 @@ class Decider:
         self._answer = answer
         self._timeout_seconds = timeout_seconds
         self._in_flight = in_flight
+        self._deciding = 0
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("penstock.engine.decider")
@@ -65,20 +66,23 @@ class Decider:
         except Exception:  # noqa: BLE001 - the loop must go on, and the engine denies by its own clock
             self._log.exception("the engine did not take an answer")
 
+    async def _bounded(self, question: Question) -> Verdict:
+        if self._deciding >= self._in_flight:
+            hint = "try again in a few seconds"
+            raise PenstockError(Code.LIMITED, Side.GATEWAY, "too many decisions at once", hint=hint)
+        self._deciding += 1
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return await self._answer(question)
+        finally:
+            self._deciding -= 1
+
     async def _decide(self, text: str) -> Verdict:
         try:
             question = read_question(text)
             if isinstance(question, Ended):
                 return await self._answer(question)
-            if len(self._tasks) > self._in_flight:
-                return PenstockError(
-                    Code.LIMITED,
-                    Side.GATEWAY,
-                    "too many decisions at once",
-                    hint="try again in a few seconds",
-                )
-            async with asyncio.timeout(self._timeout_seconds):
-                return await self._answer(question)
+            return await self._bounded(question)
         except PenstockError as denial:
             if denial.code is Code.INTERNAL:
                 self._log.error("a question could not be decided", error=denial.message, hint=denial.hint)

@@ -1,0 +1,127 @@
+"""Questions and verdicts as the core writes and reads them."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from penstock.domain.errors import Code, PenstockError, Side
+from penstock.domain.plan import Limits, Plan, PostgresLogin, TcpTarget, UnixTarget
+from penstock.domain.principal import AgentCredential, AgentPrincipal, TokenCredential, UserPrincipal
+from penstock.domain.question import NOTED, Authenticate, Begin, Decide, Ended, Question, Verdict
+from penstock.domain.session import Client, SessionEnd, SessionStatus
+from penstock.engine.codec import read_question, write_verdict
+
+USER = {"kind": "user", "id": "u1", "name": "me@example.com", "token": "t1"}
+PRINCIPAL = UserPrincipal("u1", "me@example.com", "t1")
+COUNTS = {"statements": 3, "client_bytes": 4, "upstream_bytes": 5}
+
+
+@pytest.mark.parametrize(
+    ("shape", "question"),
+    [
+        (
+            {"ask": "authenticate", "credential": {"kind": "token", "token": "pst_x"}, "peer": "p"},
+            Authenticate(TokenCredential("pst_x"), "p"),
+        ),
+        (
+            {
+                "ask": "authenticate",
+                "credential": {"kind": "agent", "name": "a", "secret": "s"},
+                "peer": "p",
+            },
+            Authenticate(AgentCredential("a", "s"), "p"),
+        ),
+        (
+            {"ask": "decide", "principal": USER, "connection": "db", "peer": "p"},
+            Decide(PRINCIPAL, "db", "p"),
+        ),
+        (
+            {
+                "ask": "begin",
+                "session": "s",
+                "connection": "db",
+                "principal": {"kind": "agent", "name": "a"},
+                "client": {"user": "u", "database": "d", "application": "psql"},
+                "peer": "p",
+            },
+            Begin("s", "db", AgentPrincipal("a"), Client("u", "d", "psql"), "p"),
+        ),
+        (
+            {"ask": "ended", "session": "s", "status": "killed", "reason": "why", "head": "beef", **COUNTS},
+            Ended("s", SessionEnd(SessionStatus.KILLED, "why", 3, 4, 5, "beef")),
+        ),
+        (
+            {"ask": "ended", "session": "s", "status": "closed", "reason": None, "head": "", **COUNTS},
+            Ended("s", SessionEnd(SessionStatus.CLOSED, None, 3, 4, 5, None)),
+        ),
+    ],
+)
+def test_questions(shape: dict[str, Any], question: Question) -> None:
+    assert read_question(json.dumps(shape)) == question
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"ask":"approve"}',
+        '{"ask":"decide"}',
+        '{"ask":"authenticate","credential":{"kind":"password"},"peer":"p"}',
+        '{"ask":"ended","session":"s","status":"lost","reason":null,"head":""}',
+    ],
+)
+def test_what_is_no_question_is_refused(text: str) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError)):
+        read_question(text)
+
+
+def _plan(login: PostgresLogin | None, expires_at: datetime | None) -> Plan:
+    target = TcpTarget("db:5432") if login else UnixTarget("/run/x")
+    return Plan("s", "db", "a", target, login, "/r/s.rec", Limits(3600, 1024), expires_at)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "shape"),
+    [
+        (PRINCIPAL, {"principal": USER}),
+        (AgentPrincipal("a"), {"principal": {"kind": "agent", "name": "a"}}),
+        (NOTED, "noted"),
+        (
+            PenstockError(Code.FORBIDDEN, Side.POLICY, "no", hint="ask"),
+            {"deny": {"code": "forbidden", "side": "policy", "message": "no", "hint": "ask"}},
+        ),
+        (
+            _plan(PostgresLogin("u", "d", "require", "p", None), datetime.fromtimestamp(1700000000, UTC)),
+            {
+                "plan": {
+                    "session": "s",
+                    "connection": "db",
+                    "agent": "a",
+                    "target": {"tcp": "db:5432"},
+                    "protocol": {
+                        "postgres": {
+                            "user": "u",
+                            "password": "p",
+                            "database": "d",
+                            "sslmode": "require",
+                            "sslrootcert": None,
+                        }
+                    },
+                    "recording": {"path": "/r/s.rec"},
+                    "limits": {"idle_seconds": 3600, "statement_bytes": 1024},
+                    "expires_at": 1700000000,
+                }
+            },
+        ),
+    ],
+)
+def test_verdicts(verdict: Verdict, shape: object) -> None:
+    assert json.loads(write_verdict(verdict)) == shape
+
+
+def test_a_plan_without_a_login_is_plain_bytes() -> None:
+    plan = json.loads(write_verdict(_plan(None, None)))["plan"]
+    assert (plan["protocol"], plan["target"], plan["expires_at"]) == ("tcp", {"unix": "/run/x"}, None)
