@@ -7,6 +7,11 @@ import sys
 
 def main() -> None:
     """Entry point of the `penstock` script; ends the process with the command's exit code."""
-    from penstock.cli.run import run
+    try:
+        from penstock.cli.run import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        # Before the command line itself is up; it answers Ctrl-C with the same code.
+        code = 130
+    sys.exit(code)

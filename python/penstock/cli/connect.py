@@ -5,11 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import shlex
-import signal
 import socket as sockets
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -17,6 +15,7 @@ import click
 
 from penstock.cli.errors import Refusal, note
 from penstock.cli.output import output_option
+from penstock.cli.signals import told_to_stop
 from penstock.cli.state import State
 from penstock.cli.text import clean
 from penstock.cli.types import Json
@@ -55,7 +54,7 @@ def connect(state: State, name: str, port: int | None, socket: bool) -> None:
         raise click.UsageError("--port and --socket exclude each other.")
     from penstock.cli.tunnel import open_tunnel
 
-    with _told_to_stop() as stop, open_tunnel(state, name) as (tunnel, connection), ExitStack() as stack:
+    with told_to_stop() as stop, open_tunnel(state, name) as (tunnel, connection), ExitStack() as stack:
         if socket:
             place = _forward_socket(stack, tunnel, connection)
         else:
@@ -135,17 +134,3 @@ def _pass_on(state: State, notice: Mapping[str, str | None]) -> None:
     note(notice.get("level") or "error", str(notice.get("message")), colour="red")
     if hint := notice.get("hint"):
         note("hint", hint, colour="cyan")
-
-
-@contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
-    """Set by Ctrl-C and SIGTERM, which are how this command is meant to end."""
-    stop = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

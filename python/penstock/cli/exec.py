@@ -11,6 +11,7 @@ import click
 
 from penstock.cli.errors import Refusal
 from penstock.cli.output import output_option
+from penstock.cli.signals import told_to_stop
 from penstock.cli.state import State
 
 if TYPE_CHECKING:
@@ -65,10 +66,8 @@ def execute(state: State, name: str, sql: str | None, file: TextIO | None) -> No
         from penstock.cli.sql.server import Server
 
         env = connection.get("env") or {}
-        with (
-            _explained(tunnel),
-            Server(folder, env.get("USER") or "penstock", env.get("DB") or "postgres") as server,
-        ):
+        user, database = env.get("USER") or "penstock", env.get("DB") or "postgres"
+        with told_to_stop() as stop, _explained(tunnel), Server(folder, user, database, stop) as server:
             _run(server, text, state.output)
 
 

@@ -64,7 +64,7 @@ def _principal(api: Api, facts: dict[str, Json], config: configs.Config) -> Refu
         return error
     facts |= {
         "user": user,
-        "token_expires_at": user.get("token_expires_at") or config.token_expires_at or None,
+        "token_expires_at": user.get("expires_at") or config.token_expires_at or None,
     }
     facts["connections"] = _count(connections, lambda item: bool(item.get("online")))
     if agents is not None:

@@ -109,6 +109,7 @@ def test_get_lists_or_shows(
     signed_in.gateway.answers |= {f"GET /{path}": [item], f"GET /{path}/it": item}
     assert seen in signed_in("admin", "get", kind).out
     assert seen in signed_in("admin", "get", kind, "it").out
+    assert seen in signed_in("admin", "get", f"{kind}s").out
     assert signed_in("admin", "get", kind, "-o", "json").json == [item]
     assert signed_in("admin", "get", kind, "it", "-o", "json").json == item
 

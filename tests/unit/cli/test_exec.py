@@ -297,8 +297,9 @@ def test_ctrl_c_cancels_the_statement(postgres: Postgres) -> None:
     script = f"""
 import sys
 from pathlib import Path
+from penstock.cli.signals import told_to_stop
 from penstock.cli.sql.server import Server
-with Server(Path({str(postgres.socket)!r}), "shop", "shop") as server:
+with told_to_stop() as stop, Server(Path({str(postgres.socket)!r}), "shop", "shop", stop) as server:
     try:
         for result in server.results("DO $$ BEGIN RAISE NOTICE 'started'; PERFORM pg_sleep(600); END $$"):
             print("completed", flush=True)

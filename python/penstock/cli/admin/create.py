@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from penstock.cli.admin.resources import Nouns
 from penstock.cli.errors import note
 from penstock.cli.output import output_option, write_fields, write_json
 from penstock.cli.password import read_password
@@ -15,7 +16,7 @@ from penstock.cli.state import State
 from penstock.cli.text import clean
 
 
-@click.group()
+@click.group(cls=Nouns)
 def create() -> None:
     """Create an agent, connection, user or group."""
 

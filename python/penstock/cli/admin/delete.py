@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from penstock.cli.admin.resources import RESOURCES, Resource
+from penstock.cli.admin.resources import RESOURCES, Nouns, Resource
 from penstock.cli.output import output_option, write_json
 from penstock.cli.state import State
 from penstock.cli.text import clean
@@ -17,7 +17,7 @@ _CONSEQUENCE = {
 }
 
 
-@click.group()
+@click.group(cls=Nouns)
 def delete() -> None:
     """Delete an agent, connection, user or group."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from penstock.cli.admin.resources import RESOURCES, Resource, row
+from penstock.cli.admin.resources import RESOURCES, Nouns, Resource, row
 from penstock.cli.output import output_option, write_fields, write_json, write_table
 from penstock.cli.state import State
 
 
-@click.group()
+@click.group(cls=Nouns)
 def get() -> None:
     """List agents, connections, users or groups, or show one."""
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import click
+
 from penstock.cli.text import when
+
+
+class Nouns(click.Group):
+    """A group whose commands are kinds of resources; their plurals mean the same."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or of the plural of that name."""
+        return super().get_command(ctx, cmd_name) or super().get_command(ctx, cmd_name.removesuffix("s"))
 
 
 class Resource(NamedTuple):

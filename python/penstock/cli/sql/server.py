@@ -1,4 +1,4 @@
-"""A PostgreSQL session over a socket folder, with results as they come and a Ctrl-C that cancels.
+"""A PostgreSQL session over a socket folder, with results as they come, that can be cancelled.
 
 libpq's simple query protocol: several statements in one text, values as text, exactly as psql has them.
 """
@@ -10,27 +10,32 @@ import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Self
 
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, PGconn, PollingStatus, abc
+from psycopg import OperationalError
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, PGconn, PollingStatus, TransactionStatus, abc
 
 from penstock.cli.errors import Refusal, note
 from penstock.cli.sql.failure import statement_failed
 
 _CONNECT_SECONDS = 60.0
 _CANCEL_SECONDS = 5.0
+_LOOK_SECONDS = 0.2
 # Rows that libpq hands over at a time: enough to be quick, few enough that wide rows stay bounded.
 _CHUNK_ROWS = 100
 
+_COPIES = (ExecStatus.COPY_IN, ExecStatus.COPY_OUT)
 _RESULT_ROWS = (ExecStatus.TUPLES_OK, ExecStatus.TUPLES_CHUNK, ExecStatus.SINGLE_TUPLE)
 
 
 class Server:
     """One libpq connection."""
 
-    def __init__(self, folder: Path, user: str, database: str) -> None:
-        """Connects; raises `Refusal` with the server's words if it says no."""
+    def __init__(self, folder: Path, user: str, database: str, stop: Event) -> None:
+        """Connects; raises `Refusal` with the server's words if it says no, KeyboardInterrupt on `stop`."""
+        self._stop = stop
         _forget_libpq_environment()
         settings = {
             "host": str(folder),
@@ -57,33 +62,36 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Closes the connection; what still runs, because somebody asked to end, is cancelled first."""
+        if self._conn.transaction_status == TransactionStatus.ACTIVE:
+            self._cancel()
         self._conn.finish()
 
     def results(self, sql: str) -> Iterator[abc.PGresult]:
-        """The results of all statements in order, long ones in chunks. Ctrl-C cancels what is running.
+        """The results of all statements in order, long ones in chunks.
 
-        Raises `Refusal` for the first error of the server's, which ends the text's transaction.
+        Raises `Refusal` for the first error of the server's, which ends the text's transaction, and
+        KeyboardInterrupt on `stop`.
         """
         self._conn.send_query(sql.encode())
         self._conn.set_chunked_rows_mode(_CHUNK_ROWS)
-        try:
-            while (result := self._next()) is not None:
-                if result.status == ExecStatus.FATAL_ERROR:
-                    raise statement_failed(result, sql)
-                if result.status == ExecStatus.COPY_IN:
-                    raise _no_input()
-                yield result
-        except KeyboardInterrupt:
-            self._cancel()
-            raise
+        while (result := self._next()) is not None:
+            if result.status == ExecStatus.FATAL_ERROR:
+                while self._next() is not None:
+                    """Nothing but the end follows an error."""
+                raise statement_failed(result, sql)
+            if result.status == ExecStatus.COPY_IN:
+                raise _no_input()
+            yield result
 
     def copied(self) -> Iterator[memoryview]:
         """What `COPY … TO STDOUT` sends, as it comes."""
         while True:
             count, data = self._conn.get_copy_data(1)
             if count == 0:
-                self._wait(self._conn.socket)
-                self._conn.consume_input()
+                self._wait()
+                if not self._read():
+                    raise Refusal(_message(self._conn), code="lost", side="gateway")
             elif count < 0:
                 return
             else:
@@ -97,26 +105,47 @@ class Server:
                 raise Refusal(
                     "The connection did not answer in time.", code="upstream-timeout", side="gateway"
                 )
-            self._wait(self._conn.socket, write=state == PollingStatus.WRITING, seconds=1.0)
+            self._wait(write=state == PollingStatus.WRITING)
 
     def _next(self) -> abc.PGresult | None:
+        self._look()
         while self._conn.is_busy():
-            self._wait(self._conn.socket)
-            self._conn.consume_input()
+            self._wait()
+            if not self._read():
+                break
         return self._conn.get_result()
 
     def _cancel(self) -> None:
+        """Asks the server to stop, and reads on until it has, or for so long."""
         self._conn.get_cancel().cancel()
         deadline = time.monotonic() + _CANCEL_SECONDS
         while time.monotonic() < deadline:
-            self._wait(self._conn.socket, seconds=0.5)
-            self._conn.consume_input()
+            select.select([self._conn.socket], [], [], _LOOK_SECONDS)
+            if not self._read():
+                return
             while not self._conn.is_busy():
-                if self._conn.get_result() is None:
+                result = self._conn.get_result()
+                if result is None or result.status in _COPIES:
+                    # A copy gives this result until its data is taken, which nobody wants any more.
                     return
 
-    def _wait(self, descriptor: int, *, write: bool = False, seconds: float | None = None) -> None:
-        select.select([] if write else [descriptor], [descriptor] if write else [], [], seconds)
+    def _read(self) -> bool:
+        """Takes in what has arrived; False if the connection is lost, which the next result tells in full."""
+        try:
+            self._conn.consume_input()
+        except OperationalError:
+            return False
+        return True
+
+    def _wait(self, *, write: bool = False) -> None:
+        """Waits for the socket, or until it is time to look again."""
+        self._look()
+        ours = [self._conn.socket]
+        select.select([] if write else ours, ours if write else [], [], _LOOK_SECONDS)
+
+    def _look(self) -> None:
+        if self._stop.is_set():
+            raise KeyboardInterrupt
 
 
 def is_rows(result: abc.PGresult) -> bool:
