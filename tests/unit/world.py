@@ -1,5 +1,6 @@
 """The control plane on a real SQLite file, with a scripted engine and a clock that tests turn."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -79,6 +80,7 @@ class ScriptedEngine:
     killed: list[tuple[str, SessionStatus, str]] = field(default_factory=list)
     ended_tokens: list[str] = field(default_factory=list)
     ended_agents: list[str] = field(default_factory=list)
+    missed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def agents(self) -> dict[str, AgentPresence]:
         """Those that a test put online."""
@@ -91,6 +93,7 @@ class ScriptedEngine:
     def kill(self, session_id: str, status: SessionStatus, reason: str) -> bool:
         """Only what is live can be killed, once."""
         if self.live.pop(session_id, None) is None:
+            self.missed.set()
             return False
         self.killed.append((session_id, status, reason))
         return True

@@ -49,7 +49,7 @@ async def _penstock_error(_request: Request, error: Exception) -> Response:
 async def _invalid(_request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
     # The input itself is not repeated: it may be a password.
-    fields = [{"field": _field(e["loc"]), "message": str(e["msg"])} for e in found]
+    fields = [{"field": _field(e), "message": str(e["msg"])} for e in found]
     detail = (
         "; ".join(f"{field['field']}: {field['message']}" for field in fields) or "the request is invalid"
     )
@@ -57,9 +57,11 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     return problem(HttpError(422, detail, hint=hint), errors=fields)
 
 
-def _field(location: tuple[Any, ...]) -> str:
-    where, *path = [str(part) for part in location]
-    return ".".join(path) if where == "body" and path else ".".join((where, *path))
+def _field(error: Mapping[str, Any]) -> str:
+    where, *path = [str(part) for part in error["loc"]]
+    if where == "body":  # where it is not JSON, what follows is a position
+        return where if error["type"] == "json_invalid" or not path else ".".join(path)
+    return ".".join((where, *path))
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:

@@ -1,0 +1,62 @@
+"""What needs no login."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from penstock.api.app import create_app
+
+from tests.unit.world import PIN, World
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_gateway_introduces_itself(world: World) -> None:
+    async with world.api() as client:
+        info = (await client.get("/api/serverinfo")).json()
+        ca = await client.get("/api/ca")
+        page = await client.get("/")
+    assert info == {
+        "version": "1.2.3",
+        "api_url": "https://gw.example:8009",
+        "grpc_url": "grpcs://gw.example:8010",
+        "ca_pin": PIN,
+        "setup_required": True,
+    }
+    assert (ca.text, ca.headers["content-type"]) == ("CA PEM\n", "application/x-pem-file")
+    assert "penstock login --api-url https://gw.example:8009" in page.text
+    assert "1.2.3" in page.text
+
+
+async def test_the_page_loads_nothing_and_its_policy_knows_its_style(world: World) -> None:
+    async with world.api() as client:
+        page = await client.get("/")
+    for foreign in ("src=", "http-equiv", "<script", "@import", "url("):
+        assert foreign not in page.text
+    assert "style-src 'sha256-" in page.headers["content-security-policy"]
+    assert "prefers-color-scheme: dark" in page.text
+
+
+async def test_health_is_503_until_it_has_started(world: World) -> None:
+    async with world.api() as client:
+        early = await client.get("/api/healthz")
+        world.services.health.started()
+        ready = await client.get("/api/healthz")
+        world.services.health.draining()
+        late = await client.get("/api/healthz")
+    assert (early.status_code, early.json()) == (503, {"status": "unavailable", "reason": "starting"})
+    assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
+    assert late.json()["reason"] == "shutting down"
+
+
+async def test_a_web_app_takes_the_place_of_the_page(world: World, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<p>web app")
+    transport = httpx.ASGITransport(app=create_app(world.services, static_ui=tmp_path))
+    async with httpx.AsyncClient(transport=transport, base_url="http://penstock") as client:
+        page = await client.get("/")
+        missing = await client.get("/../secret")
+        info = await client.get("/api/serverinfo")
+    assert page.text == "<p>web app"
+    assert page.headers["content-security-policy"].startswith("default-src 'self'")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not-found")
+    assert info.status_code == 200

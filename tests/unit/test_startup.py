@@ -1,0 +1,134 @@
+"""What each part is told, and what keeps a gateway from starting."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from penstock.domain.errors import PenstockError
+from penstock.engine import Bound
+from penstock.settings import Settings, load, names
+from penstock.startup import (
+    agent_config,
+    engine_config,
+    first_admin,
+    local_agent_config,
+    refuse_what_is_not_there_yet,
+    server_identity,
+    server_info,
+    static_ui,
+)
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting but a home."""
+    for name in names():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PENSTOCK_HOME", str(tmp_path))
+
+
+def _load(**values: Any) -> Settings:
+    return load(values)
+
+
+def test_the_certificate_names_all_that_is_advertised(tmp_path: Path) -> None:
+    settings = _load(API_URL="https://api.example", GRPC_URL="grpcs://grpc.example", HTTP_LISTEN="10.1.2.3:1")
+    identity = server_identity(settings, tmp_path, standalone=False)
+    leaf = x509.load_pem_x509_certificates(identity.chain_pem.encode())[0]
+    sans = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    dns = set(sans.get_values_for_type(x509.DNSName))
+    addresses = {str(address) for address in sans.get_values_for_type(x509.IPAddress)}
+    assert {"localhost", "api.example", "grpc.example"} <= dns
+    assert {"127.0.0.1", "::1", "10.1.2.3"} <= addresses
+    assert "0.0.0.0" not in addresses
+
+
+def test_a_configured_certificate_is_used_and_half_of_one_is_refused(tmp_path: Path) -> None:
+    own = server_identity(_load(), tmp_path, standalone=False)
+    settings = _load(TLS_CERT=own.chain_pem, TLS_KEY=own.key_pem)
+    configured = server_identity(settings, tmp_path, standalone=False)
+    assert (configured.chain_pem, configured.ca_pem) == (own.chain_pem, None)
+    with pytest.raises(PenstockError, match="belong together"):
+        server_identity(_load(TLS_KEY=own.key_pem), tmp_path, standalone=False)
+
+
+def test_the_engine_is_told_where_to_listen(tmp_path: Path) -> None:
+    identity = server_identity(_load(), tmp_path, standalone=True)
+    config = engine_config(_load(), identity, tmp_path / "api.sock", standalone=True)
+    assert str(config.http_listen) == "127.0.0.1:8009"
+    assert '"grpc_listen": "127.0.0.1:8010"' in config.as_json()
+    assert "PRIVATE KEY" in config.as_json()
+    assert "PRIVATE KEY" not in repr(config)
+
+
+def test_the_server_describes_itself_by_its_bound_ports(tmp_path: Path) -> None:
+    identity = server_identity(_load(), tmp_path, standalone=True)
+    server = server_info(_load(), identity, Bound("127.0.0.1:1234", "127.0.0.1:1235", None))
+    assert (server.api_url, server.grpc_url) == ("https://localhost:1234", "grpcs://localhost:1235")
+    assert server.grpc_ca_pin == identity.ca_pin
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"PENSTOCK_ADMIN_EMAIL": "a@b.example"}, "belong together"),
+        ({"PENSTOCK_ADMIN_PASSWORD": "hush-hush"}, "belong together"),
+        ({"PENSTOCK_ADMIN_EMAIL": "nonsense", "PENSTOCK_ADMIN_PASSWORD": "hush-hush"}, "e-mail"),
+        ({"PENSTOCK_ADMIN_EMAIL": "a@b.example", "PENSTOCK_ADMIN_PASSWORD": "hush"}, "8 to 1024"),
+    ],
+)
+def test_half_a_first_admin_is_refused(values: dict[str, str], message: str) -> None:
+    with pytest.raises(PenstockError, match=message) as refused:
+        first_admin(_load(**values))
+    assert "PENSTOCK_ADMIN" in refused.value.message
+    assert "hush" not in refused.value.message
+
+
+def test_a_whole_first_admin_is_taken() -> None:
+    assert first_admin(_load()) == (None, None)
+    values = {"PENSTOCK_ADMIN_EMAIL": "A@b.example", "PENSTOCK_ADMIN_PASSWORD": "hush-hush"}
+    assert first_admin(_load(**values)) == ("a@b.example", "hush-hush")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("POSTGRES_DB_URI", "postgres://u:hush@h/d"), ("ORG_MULTI_TENANT", "true")]
+)
+def test_what_does_not_work_yet_is_not_ignored(name: str, value: str) -> None:
+    refuse_what_is_not_there_yet(_load())
+    with pytest.raises(PenstockError, match=name) as refused:
+        refuse_what_is_not_there_yet(_load(**{name: value}))
+    assert "hush" not in refused.value.message
+
+
+def test_a_web_app_has_an_index(tmp_path: Path) -> None:
+    assert static_ui(_load()) is None
+    with pytest.raises(PenstockError, match="STATIC_UI_PATH"):
+        static_ui(_load(STATIC_UI_PATH=str(tmp_path)))
+    (tmp_path / "index.html").write_text("")
+    assert static_ui(_load(STATIC_UI_PATH=str(tmp_path))) == tmp_path
+
+
+def test_an_agent_needs_its_key() -> None:
+    with pytest.raises(PenstockError, match="PENSTOCK_KEY is not set") as refused:
+        agent_config(_load())
+    assert "create agent" in str(refused.value.hint)
+    config = agent_config(_load(PENSTOCK_KEY="grpcs://a:hush@gw.example", PENSTOCK_ALLOW="db:1"))
+    assert (config.key.url, config.key.name, config.allow) == ("grpcs://gw.example:8010", "a", ("db:1",))
+    assert "hush" not in repr(config)
+    assert '"secret": "hush"' in config.as_json()
+
+
+@pytest.mark.parametrize(
+    ("bound", "dialled"),
+    [
+        ("127.0.0.1:8010", "grpc://127.0.0.1:8010"),
+        ("0.0.0.0:8010", "grpc://127.0.0.1:8010"),
+        ("[::]:8010", "grpc://[::1]:8010"),
+        ("10.0.0.1:8010", "grpc://10.0.0.1:8010"),
+    ],
+)
+def test_the_agent_of_standalone_dials_its_own_process(bound: str, dialled: str) -> None:
+    config = local_agent_config(_load(), Bound("x", bound, None), "psa_x")
+    assert (config.key.url, config.key.name, config.insecure) == (dialled, "local", True)
