@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+import re
+
 from psycopg.pq import DiagnosticField, abc
 
 from penstock.cli.errors import Refusal
 
 # Longer lines are shown around the position only.
 _CONTEXT = 60
+# While a connection is made, libpq has the server's fields as text alone.
+_FATAL = re.compile(r"FATAL: +(?P<message>.*?)(?:\nHINT: +(?P<hint>.*))?", re.DOTALL)
+
+
+def not_connected(text: str) -> Refusal:
+    """The refusal for a connection that did not come about, with the server's words out of libpq's text."""
+    _, fatal, words = text.strip().partition("FATAL:")
+    if not (said := _FATAL.fullmatch(fatal + words)):
+        return lost(text)
+    return Refusal(said["message"], hint=said["hint"], code="refused", side="gateway")
+
+
+def lost(text: str) -> Refusal:
+    """The refusal for a connection that broke; what was running has no result."""
+    return Refusal(
+        text.strip() or "The connection was lost.",
+        hint="See how the session ended: penstock sessions list",
+        code="lost",
+        side="gateway",
+    )
 
 
 def statement_failed(result: abc.PGresult, sql: str) -> Refusal:
@@ -15,7 +37,7 @@ def statement_failed(result: abc.PGresult, sql: str) -> Refusal:
     message = _field(result, DiagnosticField.MESSAGE_PRIMARY) or result.error_message.decode(errors="replace")
     state = _field(result, DiagnosticField.SQLSTATE)
     if not state:
-        return Refusal(message.strip() or "The connection was lost.", code="lost", side="gateway")
+        return lost(message)
     position = int(_field(result, DiagnosticField.STATEMENT_POSITION) or 0)
     detail = _field(result, DiagnosticField.MESSAGE_DETAIL)
     parts = [f"{message} (SQLSTATE {state})", *([detail] if detail else []), *_pointer(sql, position)]

@@ -18,7 +18,7 @@ from psycopg import OperationalError
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, PGconn, PollingStatus, TransactionStatus, abc
 
 from penstock.cli.errors import Refusal, note
-from penstock.cli.sql.failure import statement_failed
+from penstock.cli.sql.failure import lost, not_connected, statement_failed
 
 _CONNECT_SECONDS = 60.0
 _CANCEL_SECONDS = 5.0
@@ -91,7 +91,7 @@ class Server:
             if count == 0:
                 self._wait()
                 if not self._read():
-                    raise Refusal(_message(self._conn), code="lost", side="gateway")
+                    raise lost(self._conn.get_error_message())
             elif count < 0:
                 return
             else:
@@ -100,7 +100,7 @@ class Server:
     def _connect(self, deadline: float) -> None:
         while (state := self._conn.connect_poll()) != PollingStatus.OK:
             if state == PollingStatus.FAILED or self._conn.status == ConnStatus.BAD:
-                raise Refusal(_message(self._conn), code="lost", side="gateway")
+                raise not_connected(self._conn.get_error_message())
             if time.monotonic() > deadline:
                 raise Refusal(
                     "The connection did not answer in time.", code="upstream-timeout", side="gateway"
@@ -169,10 +169,6 @@ def _forget_libpq_environment() -> None:
 
 def _quoted(value: str) -> str:
     return value.replace("\\", "\\\\").replace("'", "\\'")
-
-
-def _message(conn: abc.PGconn) -> str:
-    return conn.get_error_message().strip() or "The connection was lost."
 
 
 def _show_notice(result: abc.PGresult) -> None:
