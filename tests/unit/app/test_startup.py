@@ -5,10 +5,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from penstock.domain.errors import PenstockError
-from penstock.engine import Bound
-from penstock.settings import Settings, load, names
-from penstock.startup import (
+from penstock.app.startup import (
     agent_config,
     engine_config,
     first_admin,
@@ -18,6 +15,9 @@ from penstock.startup import (
     server_info,
     static_ui,
 )
+from penstock.domain.errors import PenstockError
+from penstock.engine import Bound
+from penstock.settings import Settings, load, names
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,7 @@
-"""The composition root: the only place that builds things and connects them."""
+"""The gateway, built and connected."""
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,11 +9,20 @@ from pathlib import Path
 
 import structlog
 
-from penstock import logs
 from penstock.api.app import create_app
 from penstock.api.server import serving, socket_path
+from penstock.app.signals import stop_requested
+from penstock.app.startup import (
+    LOCAL_AGENT,
+    engine_config,
+    first_admin,
+    local_agent_config,
+    refuse_what_is_not_there_yet,
+    server_identity,
+    server_info,
+    static_ui,
+)
 from penstock.clock import SystemClock
-from penstock.domain.errors import PenstockError
 from penstock.domain.plan import Limits
 from penstock.engine import (
     Agent,
@@ -22,7 +30,6 @@ from penstock.engine import (
     Decider,
     Gateway,
     Recordings,
-    init_logging,
 )
 from penstock.identity.home_lock import home_lock
 from penstock.identity.passwords import Argon2Passwords
@@ -48,19 +55,7 @@ from penstock.services.sessions import Sessions
 from penstock.services.setup import Setup
 from penstock.services.tokens import Tokens
 from penstock.services.users import Users
-from penstock.settings import Settings, load
-from penstock.signals import stop_requested
-from penstock.startup import (
-    LOCAL_AGENT,
-    agent_config,
-    engine_config,
-    first_admin,
-    local_agent_config,
-    refuse_what_is_not_there_yet,
-    server_identity,
-    server_info,
-    static_ui,
-)
+from penstock.settings import Settings
 from penstock.store.agents import AgentTable
 from penstock.store.connections import ConnectionTable
 from penstock.store.database import Database
@@ -68,38 +63,6 @@ from penstock.store.groups import GroupTable
 from penstock.store.sessions import SessionTable
 from penstock.store.tokens import TokenTable
 from penstock.store.users import UserTable
-
-
-def run_gateway(settings: Settings | None = None) -> int:
-    """Runs a gateway until a signal ends it. Returns the exit code; errors are in the log."""
-    return _run(lambda known: _gateway(known, standalone=False), settings)
-
-
-def run_standalone(settings: Settings | None = None) -> int:
-    """Runs a gateway and an agent named ``local`` in this process, on loopback unless told otherwise."""
-    return _run(lambda known: _gateway(known, standalone=True), settings)
-
-
-def run_agent(settings: Settings | None = None) -> int:
-    """Runs an agent until a signal ends it. Returns the exit code; errors are in the log."""
-    return _run(_agent, settings)
-
-
-def _run(main: Callable[[Settings], Awaitable[None]], settings: Settings | None) -> int:
-    logs.configure("console", "INFO")
-
-    async def body() -> None:
-        known = settings or load()
-        logs.configure(known.log_encoding, known.log_level)
-        init_logging(known.log_encoding, known.log_level, grpc=known.log_grpc)
-        await main(known)
-
-    try:
-        asyncio.run(body())
-    except PenstockError as error:
-        structlog.get_logger("penstock.app").error(error.message, code=str(error.code), hint=error.hint)
-        return 1
-    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +94,8 @@ class _Core:
     gate: Gate
 
 
-async def _gateway(settings: Settings, *, standalone: bool) -> None:
+async def serve(settings: Settings, *, standalone: bool) -> None:
+    """Runs a gateway, and with ``standalone`` an agent beside it, until a signal ends it."""
     refuse_what_is_not_there_yet(settings)
     home = private_folder(settings.home)
     run_folder = private_folder(home / "run")
@@ -290,20 +254,3 @@ def _announce(
         # To standard output, not to the log: logs are collected, and this is a secret.
         sys.stdout.write(f"\nThere is no admin yet. Make the first one:\n\n    {line}\n\n")
         sys.stdout.flush()
-
-
-async def _agent(settings: Settings) -> None:
-    config = agent_config(settings)
-    agent = Agent(config)
-    with stop_requested() as stop:
-        agent.start()
-        structlog.get_logger("penstock.app").info(
-            "agent started", agent=config.key.name, gateway=config.key.url
-        )
-        try:
-            while not stop.is_set():
-                ended = await asyncio.to_thread(agent.wait, 0.5)
-                if ended is not None:
-                    raise ended
-        finally:
-            await asyncio.to_thread(agent.shutdown, float(settings.drain_seconds))

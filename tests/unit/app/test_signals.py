@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from penstock.signals import stop_requested
+from penstock.app.signals import stop_requested
 
 pytestmark = pytest.mark.anyio
 
