@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from penstock.cli import config as configs
+from penstock.cli.errors import Refusal
 from penstock.cli.output import write_json
 from penstock.cli.types import Json
 from penstock.demo.account import database_account
@@ -24,7 +25,7 @@ from penstock.demo.postgres import DATABASE, ROLE, Passwords, Postgres
 from penstock.demo.processes import Processes
 from penstock.demo.secrets import Secrets
 from penstock.demo.steps import Steps
-from penstock.demo.words import commands, farewell, recording
+from penstock.demo.words import commands, farewell, offline, recording
 
 QUERY = """SELECT p.city, count(*) AS orders, sum(o.total) AS revenue
 FROM orders AS o JOIN people AS p ON p.id = o.person_id
@@ -115,36 +116,31 @@ class Demo:
         )
         click.echo(done.stdout + done.stderr, nl=False, err=self._json)
         if done.returncode:
-            raise click.ClickException("The query through penstock exec failed; the lines above say why.")
+            raise Refusal("The query through penstock exec failed; the lines above say why.")
 
     def _tell(self, gateway: DemoGateway, once: bool) -> None:
-        session = self._recorded(gateway)
-        file = recording(self._home, session["id"])
-        lines = commands(self._home, session["id"])
+        session, file = self._recorded(gateway)
+        lines = offline(self._home, file) if once else commands(self._home, session["id"])
         if self._json:
-            write_json(
-                {
-                    "home": str(self._home),
-                    "api_url": configs.load(self._home).api_url,
-                    "connection": CONNECTION,
-                    "session": session,
-                    "recording": str(file) if file else None,
-                    "commands": lines,
-                }
-            )
-            return
-        click.echo(
-            f"That was session {session['id']}, recorded in\n  {file}\n\n{farewell(lines, stays=not once)}"
-        )
+            api_url = configs.load(self._home).api_url
+            about = {"home": str(self._home), "api_url": api_url, "connection": CONNECTION}
+            write_json({**about, "session": session, "recording": str(file), "commands": lines})
+        else:
+            click.echo(f"That was session {session['id']}, recorded in\n  {file}\n\n{farewell(lines)}")
 
-    def _recorded(self, gateway: DemoGateway) -> Json:
-        """The query's session, once it is closed and its recording in its place."""
+    def _recorded(self, gateway: DemoGateway) -> tuple[Json, Path]:
+        """The query's session, once it is closed, and its recording in its place."""
         deadline = time.monotonic() + _RECORDED_SECONDS
         while True:
             session = gateway.last_session()
-            done = session["status"] != "open" and recording(self._home, session["id"])
-            if done or time.monotonic() > deadline:
-                return session
+            file = recording(self._home, session["id"])
+            if file and session["status"] != "open":
+                return session, file
+            if time.monotonic() > deadline:
+                raise Refusal(
+                    f"The recording of session {session['id']} is not there.",
+                    hint=f"The gateway's log may say why: {self._home / 'logs' / 'gateway.log'}",
+                )
             time.sleep(_WATCH_SECONDS / 5)
 
     def _stay(self, processes: Processes) -> None:

@@ -22,8 +22,13 @@ def penstock(home: Path, *arguments: str) -> str:
     return f"PENSTOCK_HOME={shlex.quote(str(home))} {shlex.join([*program, *arguments])}"
 
 
+def offline(home: Path, file: Path) -> dict[str, str]:
+    """The lines that need no gateway."""
+    return {verb: penstock(home, "sessions", verb, str(file)) for verb in ("replay", "verify")}
+
+
 def commands(home: Path, session: str) -> dict[str, str]:
-    """The lines to go on with, by what they are for."""
+    """The lines to go on with while the demo runs, by what they are for."""
     port = str(_free_port())
     psql = [str(binaries() / "psql"), "-h", "127.0.0.1", "-p", port, "-U", ROLE, "-d", DATABASE]
     return {
@@ -37,27 +42,22 @@ def commands(home: Path, session: str) -> dict[str, str]:
 
 
 def recording(home: Path, session: str) -> Path | None:
-    """The session's file; None if it is not there (yet)."""
-    found = [*home.glob(f"recordings/*/*/*/{session}.rec"), *home.glob(f"sessions/{session}*")]
-    return found[0] if found else None
+    """The file of a session that is over; None if it is not in its place (yet)."""
+    return next(home.glob(f"recordings/*/*/*/{session}.rec"), None)
 
 
-def farewell(lines: Mapping[str, str], stays: bool) -> str:
+def farewell(lines: Mapping[str, str]) -> str:
     """The lines for a person."""
-    text = [
-        "Replay it, and prove that nobody changed it:",
-        f"  {lines['replay']}",
-        f"  {lines['verify']}",
-    ]
-    if stays:
+    text = ["Replay it, and prove that nobody changed it:", f"  {lines['replay']}", f"  {lines['verify']}"]
+    if "connect" in lines:
         text += [
             "",
-            "Use it yourself. A query from here:",
+            "Use it yourself. A query:",
             f"  {lines['exec']}",
-            "A port for psql in one terminal, psql in another:",
+            "A port in one terminal, psql in another:",
             f"  {lines['connect']}",
             f"  {lines['psql']}",
-            "And see what was done:",
+            "What was done so far:",
             f"  {lines['sessions']}",
         ]
     return "\n".join(text)

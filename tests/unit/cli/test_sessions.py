@@ -173,6 +173,21 @@ def test_a_completed_statement_without_a_count_is_done() -> None:
     assert lines(event)[-1] == ("    → done, 0 ms", "green")
 
 
+def test_replay_of_a_file_asks_no_gateway(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = {**EVENTS[0], "connection": "db", "principal": "ann@example.com"}
+    recorded = [json.dumps(event) for event in (opened, *EVENTS[1:])]
+    monkeypatch.setattr("penstock.cli.sessions.replay.read_file", lambda _path: iter(recorded))
+    file = tmp_path / "s1.rec"
+    file.touch()
+    assert shell("sessions", "replay", str(file), "-o", "json").out.splitlines() == recorded
+    out = shell("sessions", "replay", str(file)).out
+    assert "Session s1" in out
+    assert "ann@example.com on db, 2026-01-01" in out
+    assert "killed: by root@example.com" in out
+
+
 def test_replay_of_what_is_not_there(signed_in: Shell) -> None:
     assert signed_in("sessions", "replay", "s9").code == 1
 

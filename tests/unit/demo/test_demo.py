@@ -13,7 +13,7 @@ from penstock.demo.gateway import environment, moved
 from penstock.demo.listen import chosen
 from penstock.demo.secrets import Secrets
 from penstock.demo.steps import Steps
-from penstock.demo.words import commands, farewell, recording
+from penstock.demo.words import commands, farewell, offline, recording
 
 
 def test_it_listens_on_this_machine_only_unless_told_otherwise() -> None:
@@ -98,17 +98,21 @@ def test_the_lines_to_go_on_with_can_be_pasted(tmp_path: Path) -> None:
     assert connect[0] == f"PENSTOCK_HOME={home}"
     assert connect[connect.index("--port") + 1] == psql[psql.index("-p") + 1]
     assert Path(psql[0]).is_file()
-    for stays in (True, False):
-        assert lines["replay"] in farewell(lines, stays)
-    assert lines["psql"] not in farewell(lines, stays=False)
+    assert all(line in farewell(lines) for line in lines.values())
 
 
-def test_a_recording_is_found_live_or_kept(tmp_path: Path) -> None:
+def test_what_is_left_when_nothing_runs_needs_no_gateway(tmp_path: Path) -> None:
+    lines = offline(tmp_path, tmp_path / "s 1.rec")
+    assert shlex.split(lines["replay"])[-3:] == ["sessions", "replay", str(tmp_path / "s 1.rec")]
+    assert "psql" not in farewell(lines)
+
+
+def test_a_recording_is_found_in_its_place(tmp_path: Path) -> None:
     assert recording(tmp_path, "s1") is None
-    for place in ("sessions/s1.rec", "recordings/2026/01/31/s1.rec"):
-        (tmp_path / place).parent.mkdir(parents=True)
-        (tmp_path / place).touch()
-        assert recording(tmp_path, "s1") == tmp_path / place
+    file = tmp_path / "recordings/2026/01/31/s1.rec"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert recording(tmp_path, "s1") == file
 
 
 def test_steps_say_what_came_out_and_what_failed(capsys: pytest.CaptureFixture[str]) -> None:
