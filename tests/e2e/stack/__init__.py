@@ -1,0 +1,1 @@
+"""A whole Penstock for the end-to-end tests: real servers and clients, each a process of its own."""

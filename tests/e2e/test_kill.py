@@ -1,0 +1,183 @@
+"""Ending live sessions: at once, whatever they are doing, and their statements with them."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.e2e.stack.cli import Cli
+from tests.e2e.stack.clients import connect
+from tests.e2e.stack.gateway import ADMIN
+from tests.e2e.stack.postgres import Direct, Postgres
+from tests.e2e.stack.stack import AGENT, Stack
+from tests.e2e.stack.waiting import until
+
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND state = %s"
+# What the product promises: kill, expiry and revocation end a live session within one second.
+PROMISED_SECONDS = 1.0
+
+
+class Sleeper:
+    """A client whose statement runs for ever."""
+
+    def __init__(self, port: int, application: str, pool: ThreadPoolExecutor, server: Direct) -> None:
+        self.connection = connect(port, application)
+        self.running: Future[Any] = pool.submit(self.connection.execute, "SELECT pg_sleep(600)")
+        self._application = application
+        self._server = server
+        until("the statement runs", self.runs)
+
+    def runs(self) -> bool:
+        """True while the server works on it."""
+        return self._server.execute(BACKENDS, [self._application, "active"]).fetchone() is not None
+
+    def ends(self, since: float) -> str:
+        """What the client was told; asserts that client and statement ended in the promised time."""
+        error = self.running.exception(20)
+        assert time.monotonic() - since < PROMISED_SECONDS
+        assert isinstance(error, psycopg.OperationalError), error
+        until("the statement was cancelled", lambda: not self.runs(), PROMISED_SECONDS)
+        self.connection.close()
+        return str(error)
+
+
+def test_kill_ends_the_session_and_its_statement(stack: Stack, postgres: Postgres, application: str) -> None:
+    """`penstock sessions kill`; the recording ends in order and says so."""
+    with ThreadPoolExecutor() as pool, postgres.direct() as server:
+        sleeper = Sleeper(stack.forward("db").port, application, pool, server)
+        session = stack.api.session(application)
+        since = time.monotonic()
+        stack.api.post(f"sessions/{session['id']}/kill")
+        assert "killed" in sleeper.ends(since) or "ended" in str(sleeper.running.exception())
+    ended = stack.api.ended(session["id"])
+    assert ended["status"] == "killed" and ADMIN in ended["reason"]
+    *_, statement, last = stack.api.replay(session["id"])
+    assert (statement["text"], statement["rows"]) == ("SELECT pg_sleep(600)", None)
+    assert (last["type"], last["status"]) == ("ended", "killed")
+    assert stack.api.verify(session["id"])["ok"] is True
+
+
+def test_the_command(stack: Stack, postgres: Postgres, application: str) -> None:
+    """`penstock sessions kill ID`; a session that is over is a refusal."""
+    with ThreadPoolExecutor() as pool, postgres.direct() as server:
+        sleeper = Sleeper(stack.forward("db").port, application, pool, server)
+        session = stack.api.session(application)["id"]
+        stack.cli.ok("sessions", "kill", session)
+        assert isinstance(sleeper.running.exception(20), psycopg.OperationalError)
+        until("the statement was cancelled", lambda: not sleeper.runs(), PROMISED_SECONDS)
+        sleeper.connection.close()
+    stack.api.ended(session)
+    assert stack.cli.run("sessions", "kill", session, "-o", "json").problem["code"] == "conflict"
+
+
+def test_users_kill_their_own_sessions_alone(stack: Stack, postgres: Postgres, application: str) -> None:
+    """Another's session does not exist for them."""
+    stack.api.post("groups", name="killers")
+    stack.connection("theirs", postgres.env(), groups=("killers",))
+    user = stack.user("killer@test.example", "killers")
+    with ThreadPoolExecutor() as pool, postgres.direct() as server:
+        others = Sleeper(stack.forward("db").port, application, pool, server)
+        own = Sleeper(user.connect("theirs").port, f"{application}-own", pool, server)
+        foreign = stack.api.session(application)["id"]
+        assert user.run("sessions", "kill", foreign, "-o", "json").problem["code"] == "not-found"
+        user.ok("sessions", "kill", stack.api.session(f"{application}-own")["id"])
+        assert isinstance(own.running.exception(20), psycopg.OperationalError)
+        assert others.runs()
+        stack.api.post(f"sessions/{foreign}/kill")
+        others.running.exception(20)
+        others.connection.close()
+        own.connection.close()
+
+
+def test_a_client_that_does_not_read(stack: Stack, postgres: Postgres, application: str) -> None:
+    """Blocked writers all the way to the server are freed, and the client meets a reset, not an end."""
+    with socket.socket() as client, postgres.direct() as server:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", stack.forward("db").port))
+        words = b"user\0x\0application_name\0" + application.encode() + b"\0\0"
+        client.sendall(struct.pack(">II", 8 + len(words), 196608) + words)
+        text = b"SELECT repeat('x', 8000) FROM generate_series(1, 100000)\0"
+        client.sendall(b"Q" + struct.pack(">I", 4 + len(text)) + text)
+        waits = "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND wait_event = 'ClientWrite'"
+        until("the server is blocked", lambda: server.execute(waits, [application]).fetchone())
+        session = stack.api.session(application)["id"]
+        since = time.monotonic()
+        stack.api.post(f"sessions/{session}/kill")
+        assert stack.api.ended(session)["status"] == "killed"
+        gone = "SELECT 1 FROM pg_stat_activity WHERE application_name = %s"
+        until("its backend is gone", lambda: not server.execute(gone, [application]).fetchone(), 5)
+        assert time.monotonic() - since < PROMISED_SECONDS
+        client.settimeout(20)
+        with pytest.raises(ConnectionResetError):
+            while client.recv(1 << 20):
+                pass
+
+
+def end_user(stack: Stack, name: str) -> None:
+    """Deletes the user who holds the session."""
+    stack.api.delete(f"users/{name}@test.example")
+
+
+def end_membership(stack: Stack, name: str) -> None:
+    """Deletes the group that allowed it."""
+    stack.api.delete(f"groups/{name}")
+
+
+def end_token(stack: Stack, name: str) -> None:
+    """Revokes the user's token."""
+    Cli(stack.folder / f"{name}@test.example", stack.processes).ok("logout")
+
+
+def end_connection(stack: Stack, name: str) -> None:
+    """Deletes the connection that the session uses."""
+    stack.api.delete(f"connections/{name}")
+
+
+def end_agent(stack: Stack, name: str) -> None:
+    """Deletes the agent that the session goes through."""
+    stack.api.delete(f"agents/{name}")
+
+
+@pytest.mark.parametrize("end", [end_user, end_membership, end_token, end_connection, end_agent])
+def test_what_ends_a_principal_or_a_way_ends_its_sessions(
+    stack: Stack, postgres: Postgres, application: str, end: Callable[[Stack, str], None]
+) -> None:
+    """Nothing goes on that would not be allowed anew; others go on."""
+    name = end.__name__.replace("_", "-")
+    stack.api.post("groups", name=name)
+    agent = stack.agent(name) if end is end_agent else None
+    stack.connection(name, postgres.env(), groups=(name,), agent=name if agent else AGENT)
+    user = stack.user(f"{name}@test.example", name)
+    with ThreadPoolExecutor() as pool, postgres.direct() as server:
+        doomed = Sleeper(user.connect(name).port, application, pool, server)
+        other = Sleeper(stack.forward("db").port, f"{application}-other", pool, server)
+        session = stack.api.session(application)["id"]
+        end(stack, name)
+        since = time.monotonic()
+        assert doomed.ends(since)
+        ended = stack.api.ended(session)
+        assert ended["status"] == "killed" and ended["reason"], ended
+        assert other.runs()
+        stack.api.post(f"sessions/{stack.api.session(f'{application}-other')['id']}/kill")
+        other.running.exception(20)
+        other.connection.close()
+    if agent:
+        assert agent.wait() == 1
+
+
+def test_silence_ends_a_session(own_stack: Callable[..., Stack], application: str) -> None:
+    """SESSION_IDLE_SECONDS without a byte: expired, and the client is told why."""
+    stack = own_stack(SESSION_IDLE_SECONDS="1")
+    with connect(stack.forward("db").port, application) as connection:
+        connection.execute("SELECT 1")
+        ended = stack.api.ended(stack.api.session(application)["id"])
+        assert ended["status"] == "expired" and "no byte has passed" in ended["reason"]
+        with pytest.raises(psycopg.OperationalError, match="no byte has passed"):
+            connection.execute("SELECT 2")
