@@ -68,7 +68,8 @@ class Recovery:
         end, at = _without_recording(session)
         if located is not None:
             end, at = _end_of(await asyncio.to_thread(self._reader.summarise, located))
-        await self._sessions.end(session_id, end, at)
+        # The recording begins a moment before the store knows of the session.
+        await self._sessions.end(session_id, end, max(at, session.started_at))
         await self._archive.keep(session_id, session.started_at)
         return True
 

@@ -54,6 +54,14 @@ async def test_what_the_recording_says_ended_did_end(world: World) -> None:
     assert (session.status, session.reason) == (SessionStatus.CLOSED, None)
 
 
+async def test_no_session_ends_before_it_began(world: World) -> None:
+    world.clock.turn(minutes=1)
+    session_id = await _session(world)
+    await world.recovery.sweep((), ALL)
+    session = await _get(world, session_id)
+    assert session.ended_at == session.started_at
+
+
 async def test_a_session_without_a_recording_is_interrupted_too(world: World) -> None:
     session_id = await _session(world)
     world.archive.live_path(session_id).unlink()
