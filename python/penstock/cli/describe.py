@@ -6,7 +6,7 @@ import click
 
 from penstock.cli.output import output_option, write_fields, write_json
 from penstock.cli.state import State
-from penstock.cli.text import clean
+from penstock.cli.text import clean, when
 
 
 @click.command()
@@ -28,7 +28,12 @@ def describe(state: State, name: str) -> None:
         write_json(connection)
         return
     names = ("name", "type", "agent", "online", "groups", "env", "created_at")
-    write_fields({field: connection.get(field) for field in names})
+    write_fields(
+        {
+            **{field: connection.get(field) for field in names},
+            "created_at": when(connection.get("created_at")),
+        }
+    )
     click.echo(f"\nUse it:  penstock connect {clean(connection['name'])}")
     if connection["type"] == "postgres":
         click.echo(f"         penstock exec {clean(connection['name'])} -i 'SELECT 1'")

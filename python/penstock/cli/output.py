@@ -16,9 +16,10 @@ from penstock.cli.types import Command, Json
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
-# Not wrapped where nobody looks: a program that reads the table wants one line per row.
+# One line per row, whatever the terminal's width: what is there to be copied stays in one piece.
 _UNBOUNDED = 10_000
 STATUS_COLOURS = {
     "online": "green",
@@ -66,10 +67,10 @@ def write_table(rows: Iterable[Mapping[str, Json]], columns: Sequence[str], empt
 
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.replace("_", " ").upper(), overflow="fold")
+        table.add_column(column.replace("_", " ").upper(), no_wrap=True)
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    console().print(table)
+    _print(table)
 
 
 def write_fields(fields: Mapping[str, Json]) -> None:
@@ -78,10 +79,19 @@ def write_fields(fields: Mapping[str, Json]) -> None:
 
     table = Table(box=None, pad_edge=False, show_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    table.add_column(no_wrap=True)
     for name, value in fields.items():
         table.add_row(clean(name.replace("_", " ")), _cell(value))
-    console().print(table)
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """Writes a table without the blanks that fill its last column."""
+    out = console()
+    with out.capture() as captured:
+        out.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip(), color=True)
 
 
 def _cell(value: Json) -> Text:
@@ -101,5 +111,5 @@ def console() -> Console:
         highlight=False,
         emoji=False,
         no_color=not colours(terminal),
-        width=None if terminal else _UNBOUNDED,
+        width=_UNBOUNDED,
     )

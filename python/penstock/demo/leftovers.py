@@ -70,9 +70,7 @@ class Register:
         except FileNotFoundError:
             return {}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise Refusal(
-                f"{self._file} cannot be read.", hint="End what it names, then delete it."
-            ) from error
+            raise Refusal(f"{self._file} cannot be read.", hint="End what it names; delete it.") from error
 
     def _write(self) -> None:
         write_private(self._file, json.dumps(self._noted))

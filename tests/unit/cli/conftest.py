@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from keyring.backends.fail import Keyring as NoKeyring
 from penstock.cli.config import Config, save, write_private
 from penstock.cli.run import run
 from penstock.cli.state import State
@@ -148,7 +149,7 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     """A command line that nobody is logged in to."""
     for name in ("PENSTOCK_HOME", "PENSTOCK_TOKEN", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    monkeypatch.setattr("keyring.get_keyring", NoKeyring)
     return Shell(tmp_path / "home", capsys, monkeypatch)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keyring
 import pytest
-from keyring.backend import KeyringBackend
+from keyring.backends.fail import Keyring as NoKeyring
 from penstock.cli import config as configs
 from penstock.cli import credential
 from penstock.cli.config import Config
@@ -51,10 +51,10 @@ def test_the_environment_is_above_what_is_stored(tmp_path: Path, monkeypatch: py
     assert credential.load(tmp_path, Config()) == "given"
 
 
-class Memory(KeyringBackend):
-    """A keyring that works."""
+class Memory:
+    """A keyring that works. No subclass of theirs: those become the process's own."""
 
-    priority = 5
+    priority = 5.0
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], str] = {}
@@ -84,7 +84,7 @@ class Broken(Memory):
         raise RuntimeError("no session bus")
 
 
-def use(monkeypatch: pytest.MonkeyPatch, backend: KeyringBackend) -> None:
+def use(monkeypatch: pytest.MonkeyPatch, backend: Memory | NoKeyring) -> None:
     monkeypatch.delenv("PENSTOCK_TOKEN", raising=False)
     monkeypatch.setattr(keyring, "get_keyring", lambda: backend)
     monkeypatch.setattr(credential, "_KEYRING_SECONDS", 0.2)
@@ -104,9 +104,9 @@ def test_a_working_keyring_keeps_the_token_per_home(tmp_path: Path, monkeypatch:
     assert not list(tmp_path.rglob("token"))
 
 
-@pytest.mark.parametrize("backend", [Locked(), Broken(), keyring.get_keyring().__class__()])
+@pytest.mark.parametrize("backend", [Locked(), Broken(), NoKeyring()])
 def test_a_keyring_that_does_not_work_is_replaced_by_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: KeyringBackend
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: Memory | NoKeyring
 ) -> None:
     use(monkeypatch, backend)
     assert credential.store(tmp_path, "token") == "file"

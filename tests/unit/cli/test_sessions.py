@@ -200,12 +200,12 @@ def test_verify_a_whole_recording(signed_in: Shell) -> None:
 
 
 def test_verify_names_the_first_bad_record(signed_in: Shell) -> None:
-    fault = {"record": 4, "offset": 812, "what": "its hash is not that of its bytes"}
+    fault = {"record": 4, "offset": 812, "what": "record 4 at byte 812 was changed"}
     broken = {"ok": False, "records": 4, "ended": False, "head": "abcd", "fault": fault}
     signed_in.gateway.answers["POST /sessions/s1/verify"] = broken
     result = signed_in("sessions", "verify", "s1")
     assert result.code == 1
-    assert "record 4 (at byte 812): its hash is not that of its bytes" in result.err
+    assert "not whole: record 4 at byte 812 was changed" in result.err
     result = signed_in("sessions", "verify", "s1", "-o", "json")
     assert (result.code, result.json) == (1, broken)
     assert json.loads(result.err)["fault"] == fault

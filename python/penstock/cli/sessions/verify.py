@@ -63,9 +63,8 @@ def _praise(result: dict[str, Any]) -> str:
 
 def _blame(result: dict[str, Any]) -> Refusal:
     fault = result.get("fault") or {}
-    where = f"record {fault.get('record')} (at byte {fault.get('offset')})"
     return Refusal(
-        f"The recording is not whole: {where}: {fault.get('what')}",
+        f"The recording is not whole: {fault.get('what')}",
         hint="What comes before that record is intact; what follows proves nothing.",
         code="malformed",
         side="gateway",

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -23,6 +25,8 @@ from penstock.cli.sql.failure import lost, not_connected, statement_failed
 _CONNECT_SECONDS = 60.0
 _CANCEL_SECONDS = 5.0
 _LOOK_SECONDS = 0.2
+_LEAVE_SECONDS = 2.0
+_TERMINATE = b"X\0\0\0\4"
 # Rows that libpq hands over at a time: enough to be quick, few enough that wide rows stay bounded.
 _CHUNK_ROWS = 100
 
@@ -65,6 +69,7 @@ class Server:
         """Closes the connection; what still runs, because somebody asked to end, is cancelled first."""
         if self._conn.transaction_status == TransactionStatus.ACTIVE:
             self._cancel()
+        self._leave()
         self._conn.finish()
 
     def results(self, sql: str) -> Iterator[abc.PGresult]:
@@ -128,6 +133,20 @@ class Server:
                 if result is None or result.status in _COPIES:
                     # A copy gives this result until its data is taken, which nobody wants any more.
                     return
+
+    def _leave(self) -> None:
+        """Says good-bye and waits until the server has closed (PostgreSQL, protocol, §54.2.10 Termination).
+
+        libpq only says it. Whoever ends the tunnel right after cuts what is still on its way, and the
+        session would be recorded as broken off.
+        """
+        if self._conn.status != ConnStatus.OK:
+            return
+        with socket.socket(fileno=os.dup(self._conn.socket)) as line, suppress(OSError):
+            line.settimeout(_LEAVE_SECONDS)
+            line.sendall(_TERMINATE)
+            while line.recv(65536):
+                """What was on its way is of no use any more."""
 
     def _read(self) -> bool:
         """Takes in what has arrived; False if the connection is lost, which the next result tells in full."""
