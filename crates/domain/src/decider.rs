@@ -17,6 +17,13 @@ pub enum Credential {
         /// The key's secret.
         secret: String,
     },
+    /// A certificate that the handshake has proven.
+    Certificate {
+        /// The names in the leaf.
+        names: Vec<String>,
+        /// SHA-256 of the leaf, in hex.
+        fingerprint: String,
+    },
     /// A user's token.
     Token {
         /// The token.
@@ -28,6 +35,7 @@ impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Agent { name, .. } => write!(f, "Agent({name})"),
+            Self::Certificate { names, .. } => write!(f, "Certificate({names:?})"),
             Self::Token { .. } => f.write_str("Token"),
         }
     }

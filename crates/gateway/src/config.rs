@@ -21,6 +21,9 @@ pub struct Config {
     /// Without it the ports speak plaintext only.
     #[serde(default, skip_serializing)]
     pub tls: Option<Tls>,
+    /// The port for links on mutual TLS; none without it.
+    #[serde(default)]
+    pub tunnel: Option<Tunnel>,
     /// Seconds of silence before a link is asked whether its peer lives.
     #[serde(default = "defaults::keepalive_seconds")]
     pub keepalive_seconds: u64,
@@ -87,6 +90,29 @@ impl Config {
 
     pub(crate) const fn ask_timeout(&self) -> Duration {
         Duration::from_secs(self.ask_timeout_seconds)
+    }
+}
+
+/// Carrier `tls`.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tunnel {
+    /// `HOST:PORT`.
+    pub listen: String,
+    /// The chain in PEM, leaf first.
+    #[serde(skip_serializing)]
+    pub cert_pem: String,
+    /// The key in PEM.
+    #[serde(skip_serializing)]
+    pub key_pem: String,
+    /// The CA of the peers' certificates, in PEM.
+    #[serde(skip_serializing)]
+    pub client_ca_pem: String,
+}
+
+impl fmt::Debug for Tunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tunnel").field("listen", &self.listen).finish_non_exhaustive()
     }
 }
 

@@ -11,6 +11,7 @@ mod registry;
 mod session;
 mod shared;
 mod transport;
+mod tunnel;
 mod upstream;
 
 use std::{sync::Arc, time::Duration};
@@ -20,13 +21,13 @@ use penstock_domain::{Decider, Error, Status};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
-pub use config::{Config, Tls};
+pub use config::{Config, Tls, Tunnel};
 pub use registry::{AgentState, SessionState};
 
 use crate::{
     admin::GatewayAdmin,
-    http::{Front, Surface},
-    listener::{Acceptor, Listener},
+    http::{Acceptor, Connections, Front, Surface},
+    listener::Listener,
     shared::Shared,
 };
 
@@ -43,6 +44,8 @@ pub struct Addresses {
     pub http: String,
     /// gRPC.
     pub grpc: String,
+    /// Links on mutual TLS, if enabled.
+    pub tunnel: Option<String>,
     /// Metrics and state, if enabled.
     pub admin: Option<String>,
 }
@@ -54,16 +57,29 @@ impl Gateway {
     /// # Errors
     /// A port that is taken, TLS material that cannot be read.
     pub async fn start(config: Config, decider: Arc<dyn Decider>, admin: &Handle) -> Result<Self, Error> {
-        let acceptor = Acceptor::new(config.tls.as_ref(), config.connections)?;
+        let acceptor = Acceptor::new(config.tls.as_ref())?;
         let http = Listener::bind(&config.http_listen, "HTTP_LISTEN").await?;
         let grpc = Listener::bind(&config.grpc_listen, "GRPC_LISTEN").await?;
+        let tunnel = match &config.tunnel {
+            Some(tunnel) => Some(tunnel::bind(tunnel).await?),
+            None => None,
+        };
         let port = config.admin_listen.as_deref().map(Port::bind).transpose()?;
-        let addresses =
-            Addresses { http: http.address(), grpc: grpc.address(), admin: port.as_ref().map(Port::address) };
+        let addresses = Addresses {
+            http: http.address(),
+            grpc: grpc.address(),
+            tunnel: tunnel.as_ref().map(|(listener, _)| listener.address()),
+            admin: port.as_ref().map(Port::address),
+        };
         let shared = Arc::new(Shared::new(config, decider)?);
         for (listener, surface) in [(http, Surface::Api), (grpc, Surface::Grpc)] {
             let front = Front::new(Arc::clone(&shared), surface);
-            tokio::spawn(listener.serve(acceptor.clone(), front, Arc::clone(&shared)));
+            let connections = Connections::new(acceptor.clone(), front, Arc::clone(&shared));
+            let serve = move |tcp, peer| connections.clone().serve(tcp, peer);
+            tokio::spawn(listener.serve(surface.name(), Arc::clone(&shared), serve));
+        }
+        if let Some((listener, acceptor)) = tunnel {
+            tokio::spawn(tunnel::serve(listener, acceptor, Arc::clone(&shared)));
         }
         if let Some(port) = port {
             port.serve(admin, Arc::new(GatewayAdmin(Arc::clone(&shared))), shared.close.clone());
@@ -103,6 +119,11 @@ impl Gateway {
     pub fn end_token(&self, token: &str) -> usize {
         self.shared.clients.end(token);
         self.shared.sessions.end_token(token)
+    }
+
+    /// Ends the links of a certificate that was revoked, by the SHA-256 of its DER in hex.
+    pub fn end_certificate(&self, fingerprint: &str) {
+        self.shared.certificates.end(fingerprint);
     }
 
     /// Drops the links of an agent that was deleted; says how many.

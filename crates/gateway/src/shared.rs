@@ -11,7 +11,7 @@ use crate::{
     Config,
     ask::Asker,
     metrics::Metrics,
-    registry::{Agents, Cancels, Clients, Sessions},
+    registry::{Agents, Cancels, Credentials, Sessions},
 };
 
 pub(crate) struct Shared {
@@ -20,7 +20,10 @@ pub(crate) struct Shared {
     pub recorder: Recorder,
     pub metrics: Metrics,
     pub agents: Agents,
-    pub clients: Clients,
+    /// Clients' links, by their token.
+    pub clients: Credentials,
+    /// Agents' links on mutual TLS, by their certificate.
+    pub certificates: Credentials,
     pub sessions: Sessions,
     pub cancels: Cancels,
     pub ready: Ready,
@@ -40,7 +43,8 @@ impl Shared {
             metrics: Metrics::new(),
             recorder,
             agents: Agents::default(),
-            clients: Clients::default(),
+            clients: Credentials::default(),
+            certificates: Credentials::default(),
             sessions: Sessions::default(),
             cancels: Cancels::default(),
             ready: Ready::default(),

@@ -9,6 +9,12 @@ use penstock_link::{
     serve,
 };
 
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
 use crate::{session, shared::Shared};
 
 pub(crate) struct Links {
@@ -52,7 +58,9 @@ impl Accept for Links {
         tokio::spawn(async move {
             let Peer { principal, address } = peer;
             match &principal {
-                Principal::Agent { name } => agent(&shared, name, &address, bytes).await,
+                Principal::Agent { name } => {
+                    agent(&shared, name, &address, bytes, &shared.close).await;
+                }
                 Principal::User { token, .. } => {
                     let token = token.clone();
                     client(shared, principal, token, address, bytes).await;
@@ -62,11 +70,16 @@ impl Accept for Links {
     }
 }
 
-async fn agent(shared: &Shared, name: &str, address: &str, bytes: PacketStream) {
-    let link = match Link::start(bytes, shared.config.keepalive()).await {
+/// Holds an agent's link until it is lost or `close`.
+pub(crate) async fn agent<T>(shared: &Shared, name: &str, address: &str, bytes: T, close: &CancellationToken)
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let starting = timeout(shared.config.handshake(), Link::start(bytes, shared.config.keepalive()));
+    let link = match starting.await.unwrap_or_else(|_| Err("no HTTP/2 in time".into())) {
         Ok(link) => link,
         Err(why) => {
-            tracing::warn!(target: "penstock::link", agent = name, why, "no link");
+            tracing::warn!(target: "penstock::link", agent = name, peer = address, why, "no link");
             return;
         }
     };
@@ -75,7 +88,7 @@ async fn agent(shared: &Shared, name: &str, address: &str, bytes: PacketStream) 
     tracing::info!(target: "penstock::link", agent = name, peer = address, "agent's link up");
     tokio::select! {
         () = link.lost() => {}
-        () = shared.close.cancelled() => link.close(),
+        () = close.cancelled() => link.close(),
     }
     tracing::info!(target: "penstock::link", agent = name, peer = address, "agent's link down");
 }

@@ -78,6 +78,12 @@ impl Gateway {
         Ok(self.running()?.gateway.end_token(token))
     }
 
+    /// Ends the links of a revoked certificate, by the SHA-256 of its DER in hex.
+    fn end_certificate(&self, fingerprint: &str) -> PyResult<()> {
+        self.running()?.gateway.end_certificate(fingerprint);
+        Ok(())
+    }
+
     /// Drops the links of a deleted agent; how many.
     fn end_agent(&self, name: &str) -> PyResult<usize> {
         Ok(self.running()?.gateway.end_agent(name))

@@ -2,6 +2,7 @@
 
 mod api;
 mod body;
+mod connection;
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
@@ -16,6 +17,7 @@ use tonic_health::{
 };
 use tower_service::Service;
 
+pub(crate) use self::connection::{Acceptor, Connections};
 use self::{api::Api, body::Body};
 use crate::{shared::Shared, transport::Links};
 

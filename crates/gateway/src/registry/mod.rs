@@ -2,12 +2,12 @@
 
 mod agents;
 mod cancels;
-mod clients;
+mod credentials;
 mod sessions;
 
 pub use agents::AgentState;
 pub(crate) use agents::Agents;
 pub(crate) use cancels::{Cancellable, Cancels};
-pub(crate) use clients::Clients;
+pub(crate) use credentials::Credentials;
 pub use sessions::SessionState;
 pub(crate) use sessions::{Live, Registered as RegisteredSession, Sessions};

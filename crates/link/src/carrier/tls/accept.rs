@@ -54,6 +54,7 @@ impl Acceptor {
     /// # Errors
     /// The peer is not who may dial, for the log.
     pub async fn accept(&self, tcp: TcpStream) -> Result<Accepted, String> {
+        tcp.set_nodelay(true).map_err(|error| error.to_string())?;
         let tls = self.0.accept(tcp).await.map_err(|error| error.to_string())?;
         let (names, fingerprint) = identity(&tls).ok_or("the certificate names nobody")?;
         let (_, session) = tls.get_ref();

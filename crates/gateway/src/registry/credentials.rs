@@ -1,4 +1,4 @@
-//! Clients' links, by the token that opened them, so that a revoked token ends what it opened.
+//! Links, by the credential that opened them, so that one that is revoked ends what it opened.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Default)]
-pub(crate) struct Clients(Arc<Mutex<Links>>);
+pub(crate) struct Credentials(Arc<Mutex<Links>>);
 
 #[derive(Debug, Default)]
 struct Links {
@@ -16,27 +16,27 @@ struct Links {
     open: HashMap<u64, (String, CancellationToken)>,
 }
 
-/// A client's link for as long as it lives.
+/// A link for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Registered {
     number: u64,
     links: Arc<Mutex<Links>>,
 }
 
-impl Clients {
+impl Credentials {
     /// Registers a link; `close` ends it.
-    pub(crate) fn add(&self, token: &str, close: CancellationToken) -> Registered {
+    pub(crate) fn add(&self, credential: &str, close: CancellationToken) -> Registered {
         let mut links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         links.next += 1;
         let number = links.next;
-        links.open.insert(number, (token.to_owned(), close));
+        links.open.insert(number, (credential.to_owned(), close));
         Registered { number, links: Arc::clone(&self.0) }
     }
 
-    /// Ends every link that the token opened.
-    pub(crate) fn end(&self, token: &str) {
+    /// Ends every link that the credential opened.
+    pub(crate) fn end(&self, credential: &str) {
         let links = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, close) in links.open.values().filter(|(of, _)| of == token) {
+        for (_, close) in links.open.values().filter(|(of, _)| of == credential) {
             close.cancel();
         }
     }

@@ -1,0 +1,55 @@
+//! The tunnel port: agents' links on mutual TLS.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use penstock_domain::{Credential, Error, Principal};
+use penstock_link::carrier::tls::{Accepted, Acceptor};
+use tokio::{net::TcpStream, time::timeout};
+
+use crate::{Tunnel, listener::Listener, shared::Shared, transport};
+
+/// The port's name in metrics and logs.
+const PORT: &str = "tunnel";
+
+/// Binds the port and reads its certificates.
+pub(crate) async fn bind(tunnel: &Tunnel) -> Result<(Listener, Acceptor), Error> {
+    let acceptor = Acceptor::new(&tunnel.cert_pem, &tunnel.key_pem, &tunnel.client_ca_pem)?;
+    Ok((Listener::bind(&tunnel.listen, "TUNNEL_LISTEN").await?, acceptor))
+}
+
+/// Serves until the gateway closes.
+pub(crate) async fn serve(listener: Listener, acceptor: Acceptor, shared: Arc<Shared>) {
+    let serving = Arc::clone(&shared);
+    let serve = move |tcp, peer| link(acceptor.clone(), Arc::clone(&serving), tcp, peer);
+    listener.serve(PORT, shared, serve).await;
+}
+
+async fn link(acceptor: Acceptor, shared: Arc<Shared>, tcp: TcpStream, peer: SocketAddr) {
+    let handshake = timeout(shared.config.handshake(), acceptor.accept(tcp)).await;
+    let accepted = handshake.unwrap_or_else(|_| Err("timed out".into()));
+    shared.metrics.handshake(PORT, accepted.is_ok());
+    let Accepted { bytes, names, fingerprint } = match accepted {
+        Ok(accepted) => accepted,
+        Err(why) => {
+            tracing::warn!(target: "penstock::link", %peer, why, "no handshake");
+            return;
+        }
+    };
+    // Registered first: a revocation during the decision finds the link.
+    let close = shared.close.child_token();
+    let _registered = shared.certificates.add(&fingerprint, close.clone());
+    let peer = peer.to_string();
+    let credential = Credential::Certificate { names, fingerprint };
+    tracing::debug!(target: "penstock::link", peer, ?credential, "handshake");
+    let decided = match shared.draining() {
+        Some(error) => Err(error),
+        None => shared.asker.authenticate(&shared.metrics, credential, peer.clone()).await,
+    };
+    match decided {
+        Ok(Principal::Agent { name }) => transport::agent(&shared, &name, &peer, bytes, &close).await,
+        Ok(Principal::User { name, .. }) => {
+            tracing::warn!(target: "penstock::link", peer, user = name, "certificates are for agents");
+        }
+        Err(error) => tracing::warn!(target: "penstock::link", peer, %error, "certificate refused"),
+    }
+}
