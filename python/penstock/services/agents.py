@@ -1,5 +1,6 @@
 """Agents."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from penstock.domain.session import SessionFilter
 from penstock.domain.user import Identity
 from penstock.services.endings import Endings
 from penstock.services.server import ServerInfo
+
+LOOKS = 25
+PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,23 @@ class Agents:
         agent = (await self.get(id_or_name)).agent
         await self._agents.delete(agent.id)
         self._log.info("agent deleted", actor=actor.user.email, agent=agent.name)
-        self._engine.end_agent(agent.name)
         await self._endings.matching(SessionFilter(agent=agent.name), "its agent was deleted")
+        await self._quiet(agent.name)
+        self._engine.end_agent(agent.name)
+
+    async def _quiet(self, name: str) -> None:
+        """Waits, though not for long, until the agent carries nothing any more.
+
+        What its sessions left running is cancelled through its links. One look may fall between the end of
+        a session's stream and the start of its cancel's; two in a row do not.
+        """
+        quiet = 0
+        for _ in range(LOOKS):
+            presence = self._engine.agents().get(name)
+            quiet = quiet + 1 if presence is None or presence.streams == 0 else 0
+            if quiet == 2:
+                return
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def note_presence(self) -> None:
         """Writes down which agents are there now."""
