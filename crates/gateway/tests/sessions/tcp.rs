@@ -1,8 +1,4 @@
-//! Gateway, agent and client in one process, over real sockets, with a scripted decider.
-
-#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
-
-mod world;
+//! Sessions of type `tcp`, and what every port answers.
 
 use std::time::{Duration, Instant};
 

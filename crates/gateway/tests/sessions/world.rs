@@ -1,7 +1,5 @@
 //! A gateway, an agent, a client and two targets.
 
-#![allow(clippy::unwrap_used, reason = "a test's world may fail loudly")]
-
 use std::{
     collections::HashMap,
     path::PathBuf,
@@ -50,6 +48,12 @@ impl Decider for Script {
             Question::Authenticate { credential: Credential::Agent { name, .. }, .. } => {
                 Verdict::Principal(Principal::Agent { name })
             }
+            Question::Authenticate { credential: Credential::Certificate { names, .. }, .. } => {
+                match names.into_iter().find(|name| name == "agent") {
+                    Some(name) => Verdict::Principal(Principal::Agent { name }),
+                    None => Verdict::Deny(Error::new(Code::Forbidden, Side::Policy, "not an agent")),
+                }
+            }
             Question::Authenticate { .. } if self.refusals == Refusals::Silence => {
                 std::future::pending().await
             }
@@ -94,13 +98,20 @@ impl Script {
 pub struct World {
     pub gateway: Gateway,
     client: Client,
-    agent: Agent,
+    agent: Option<Agent>,
     ended: Mutex<mpsc::UnboundedReceiver<Ended>>,
     folder: tempfile::TempDir,
 }
 
 impl World {
     pub async fn start(refusals: Refusals) -> Self {
+        let world = Self::begin(refusals, json!(null)).await;
+        let url = world.client_url();
+        world.with_agent(json!({"url": url, "name": "agent", "secret": "s", "links": 2})).await
+    }
+
+    /// A world whose agent is still to come; `tunnel` is the gateway's configuration of carrier `tls`.
+    pub async fn begin(refusals: Refusals, tunnel: serde_json::Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (ended, receiver) = mpsc::unbounded_channel();
         let targets = HashMap::from([("echo", echo().await), ("flood", flood().await)]);
@@ -116,6 +127,7 @@ impl World {
             "grpc_listen": "127.0.0.1:0",
             "admin_listen": "127.0.0.1:0",
             "api_socket": folder.path().join("api.sock"),
+            "tunnel": tunnel,
             "ask_timeout_seconds": 1,
             "handshake_seconds": 1,
         }))
@@ -123,24 +135,28 @@ impl World {
         let gateway = Gateway::start(config, Arc::new(script), &Handle::current()).await.unwrap();
         gateway.ready(true);
         let url = format!("grpc://{}", gateway.addresses().grpc);
-        let config = json!({"url": url, "name": "agent", "secret": "s", "links": 2});
-        let agent = Agent::start(&serde_json::from_value(config).unwrap(), &Handle::current()).unwrap();
         let client =
             Client::new(&serde_json::from_value(json!({"url": url, "token": "t"})).unwrap()).unwrap();
-        let world = Self { gateway, client, agent, ended: Mutex::new(receiver), folder };
-        world.agent_is_up().await;
-        world
+        Self { gateway, client, agent: None, ended: Mutex::new(receiver), folder }
     }
 
-    async fn agent_is_up(&self) {
+    pub fn client_url(&self) -> String {
+        format!("grpc://{}", self.gateway.addresses().grpc)
+    }
+
+    /// Starts the agent and waits until its two links are up.
+    pub async fn with_agent(mut self, config: serde_json::Value) -> Self {
+        self.agent =
+            Some(Agent::start(&serde_json::from_value(config).unwrap(), &Handle::current()).unwrap());
         let up = async {
             while self.gateway.agents().get("agent").is_none_or(|agent| agent.links < 2)
-                || self.agent.state().links < 2
+                || self.agent.as_ref().is_none_or(|agent| agent.state().links < 2)
             {
                 tokio::task::yield_now().await;
             }
         };
         timeout(Duration::from_secs(10), up).await.unwrap();
+        self
     }
 
     /// A local connection to a forwarded port.

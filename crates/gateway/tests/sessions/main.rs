@@ -1,0 +1,7 @@
+//! Gateway, agent and client in one process, over real sockets, with a scripted decider.
+
+#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
+
+mod tcp;
+mod tunnel;
+mod world;
