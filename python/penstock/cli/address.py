@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from penstock.cli import environment
 from penstock.cli.errors import Refusal
 
 
@@ -36,7 +37,8 @@ def is_loopback(url: str) -> bool:
 
 def require_private(url: str, insecure: bool) -> None:
     """Refuses to speak plainly beyond this machine."""
-    if url.startswith("http://") and not insecure and not is_loopback(url):
+    allowed = insecure or environment.insecure()
+    if url.startswith("http://") and not allowed and not is_loopback(url):
         raise Refusal(
             f"{url} is not encrypted: the password and all that follows could be read on the way.",
             hint="Use https://, or --insecure where the network itself is private.",

@@ -19,8 +19,12 @@ class Config:
     api_url: str = DEFAULT_API_URL
     grpc_url: str = ""
     ca_pin: str = ""
-    """`sha256:` and the hex digest of the trusted CA's DER; empty where the system's roots suffice."""
+    """The API's own CA: `sha256:` and the hex digest of its DER; empty where the system's roots suffice."""
     ca_file: str = ""
+    grpc_ca_pin: str = ""
+    """The same for the gRPC address, as the gateway told it."""
+    insecure: str = ""
+    """`yes` if plaintext may leave this machine, because the user said so at login."""
     email: str = ""
     token_store: str = ""
     """`keyring` or `file`; empty when logged out."""
@@ -35,10 +39,10 @@ def load(home: Path) -> Config:
     except FileNotFoundError:
         return Config()
     except (OSError, ValueError) as error:
-        raise Refusal(
-            f"{path} cannot be read: {error}", hint="Mend or delete the file, then run: penstock login"
-        ) from error
-    return Config(**{name: str(stored[name]) for name in Config.__dataclass_fields__ if name in stored})
+        hint = "Mend or delete the file, then run: penstock login"
+        raise Refusal(f"{path} cannot be read: {error}", hint=hint) from error
+    known = Config.__dataclass_fields__
+    return Config(**{name: str(value) for name, value in stored.items() if name in known})
 
 
 def save(home: Path, config: Config) -> None:
@@ -55,9 +59,16 @@ def save(home: Path, config: Config) -> None:
     write_private(path, tomlkit.dumps(document))
 
 
+def private_folder(path: Path) -> None:
+    """Makes a folder, and those above it that are missing, for their owner alone (0700)."""
+    for folder in reversed([path, *path.parents]):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def write_private(path: Path, text: str) -> None:
-    """Replaces a file in one step; nobody but its owner can ever read it (0600 in a 0700 folder)."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Replaces a file in one step; nobody but its owner ever reads it (0600 in a 0700 folder)."""
+    private_folder(path.parent)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -39,6 +39,8 @@ def sign_in(state: State, gateway: Gateway, obtain: Obtain) -> Config:
         ca_pin=pin,
         ca_file=file,
         email=granted["user"]["email"],
+        grpc_ca_pin=str(info.get("ca_pin") or ""),
+        insecure="yes" if gateway.insecure else "",
         token_store=where,
         token_expires_at=str(granted.get("expires_at") or ""),
     )

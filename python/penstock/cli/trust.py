@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from penstock.cli import environment
 from penstock.cli.address import is_loopback, require_private
 from penstock.cli.api import Api, UntrustedError
 from penstock.cli.config import Config, write_private
@@ -34,9 +35,9 @@ def pin_of(pem: str) -> str:
 
 
 def context_of(ca_file: str) -> ssl.SSLContext:
-    """Verifies against one CA alone if there is a file, else the system's roots; names are checked."""
+    """Verifies against one CA alone: the file's, else `TLS_CA`; else against the system's roots."""
     if not ca_file:
-        return ssl.create_default_context()
+        return ssl.create_default_context(cadata=environment.ca_pem())
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from penstock.cli import config as configs
+from penstock.cli import environment
 from penstock.cli.client import client, require_token
 from penstock.cli.config import Config
 from penstock.cli.errors import Refusal, note
@@ -70,8 +71,14 @@ def _dial(settings: dict[str, Json]) -> Tunnel:
 def _settings(config: Config, token: str) -> dict[str, Json]:
     if not config.grpc_url:
         raise Refusal("The gateway's gRPC address is not known yet.", hint="Run: penstock login")
-    pem = Path(config.ca_file).read_text("utf-8") if config.ca_file else None
-    return {"url": config.grpc_url, "token": token, "ca_pin": config.ca_pin or None, "ca_pem": pem}
+    return {
+        "url": config.grpc_url,
+        "token": token,
+        "ca_pin": config.grpc_ca_pin or None,
+        "ca_pem": environment.ca_pem(),
+        "server_name": environment.server_name(),
+        "insecure": bool(config.insecure) or environment.insecure(),
+    }
 
 
 @contextmanager

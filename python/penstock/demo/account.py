@@ -9,6 +9,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.cli.config import private_folder
 from penstock.cli.errors import Refusal
 
 # capabilities(7). Root's own folders (0700) stay closed to others; the database may pass through them all the
@@ -26,7 +27,7 @@ class Account:
 
     def own(self, folder: Path) -> None:
         """Makes a 0700 folder that belongs to the account. Refuses one that somebody else made."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder)
         facts = folder.lstat()
         if (
             not stat.S_ISDIR(facts.st_mode)

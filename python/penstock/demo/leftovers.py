@@ -12,7 +12,7 @@ from typing import TypedDict
 
 import psutil  # type: ignore[import-untyped]
 
-from penstock.cli.config import write_private
+from penstock.cli.config import private_folder, write_private
 from penstock.cli.errors import Refusal
 
 _END_SECONDS = 10.0
@@ -88,7 +88,7 @@ def _alive(noted: Noted) -> psutil.Process | None:
 @contextmanager
 def only_one(file: Path) -> Iterator[None]:
     """Holds the home for one demo; refuses if another one has it. The lock ends with its holder, however."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(file.parent)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from penstock.cli.config import private_folder
 from penstock.cli.errors import Refusal
 from penstock.demo.ending import Ending
 from penstock.demo.leftovers import Register
@@ -87,7 +88,7 @@ class Processes:
         kill: int = signal.SIGKILL,
     ) -> Child:
         """Starts a process in a session of its own, so that the terminal's Ctrl-C reaches the demo alone."""
-        self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(self._logs)
         log = self._logs / f"{name}.log"
         words = [str(part) for part in command]
         with self._ending.held():

@@ -147,7 +147,14 @@ class Shell:
 @pytest.fixture
 def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
     """A command line that nobody is logged in to."""
-    for name in ("PENSTOCK_HOME", "PENSTOCK_TOKEN", "NO_COLOR"):
+    for name in (
+        "PENSTOCK_HOME",
+        "PENSTOCK_TOKEN",
+        "PENSTOCK_INSECURE",
+        "TLS_CA",
+        "TLS_SERVER_NAME",
+        "NO_COLOR",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("keyring.get_keyring", NoKeyring)
     return Shell(tmp_path / "home", capsys, monkeypatch)

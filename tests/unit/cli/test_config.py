@@ -8,7 +8,6 @@ from pathlib import Path
 
 import keyring
 import pytest
-from keyring.backends.fail import Keyring as NoKeyring
 from penstock.cli import config as configs
 from penstock.cli import credential
 from penstock.cli.config import Config
@@ -23,7 +22,12 @@ def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
     home = tmp_path / "deep" / "home"
     configs.save(home, Config(api_url="https://x.test"))
     credential.store(home, "secret", keyring=False)
-    assert [mode(home / name) for name in (".", "config.toml", "token")] == [0o700, 0o600, 0o600]
+    assert [mode(home / name) for name in ("..", ".", "config.toml", "token")] == [
+        0o700,
+        0o700,
+        0o600,
+        0o600,
+    ]
 
 
 def test_what_is_not_ours_stays(tmp_path: Path) -> None:
@@ -77,6 +81,12 @@ class Locked(Memory):
         return None
 
 
+class Absent(Memory):
+    """What stands for a keyring where there is none."""
+
+    priority = 0.0
+
+
 class Broken(Memory):
     """A keyring that fails as they do."""
 
@@ -84,7 +94,7 @@ class Broken(Memory):
         raise RuntimeError("no session bus")
 
 
-def use(monkeypatch: pytest.MonkeyPatch, backend: Memory | NoKeyring) -> None:
+def use(monkeypatch: pytest.MonkeyPatch, backend: Memory) -> None:
     monkeypatch.delenv("PENSTOCK_TOKEN", raising=False)
     monkeypatch.setattr(keyring, "get_keyring", lambda: backend)
     monkeypatch.setattr(credential, "_KEYRING_SECONDS", 0.2)
@@ -104,9 +114,9 @@ def test_a_working_keyring_keeps_the_token_per_home(tmp_path: Path, monkeypatch:
     assert not list(tmp_path.rglob("token"))
 
 
-@pytest.mark.parametrize("backend", [Locked(), Broken(), NoKeyring()])
+@pytest.mark.parametrize("backend", [Locked(), Broken(), Absent()])
 def test_a_keyring_that_does_not_work_is_replaced_by_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: Memory | NoKeyring
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: Memory
 ) -> None:
     use(monkeypatch, backend)
     assert credential.store(tmp_path, "token") == "file"

@@ -144,13 +144,24 @@ def test_what_is_unknown_is_refused(connected: Shell) -> None:
     assert connected.tunnel.settings == {}
 
 
-def test_the_engine_gets_the_logins_trust(connected: Shell, tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text("PEM")
-    connected.log_in(api_url="http://gateway.test", ca_pin="sha256:ab", ca_file=str(tmp_path / "ca.pem"))
+def test_the_engine_gets_the_logins_trust(connected: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    connected.log_in(grpc_ca_pin="sha256:ab")
     assert connected("connect", "db", "--port", "0").code == 0
-    assert connected.tunnel.settings == {
+    expected = {
         "url": "grpcs://gateway.test:8010",
         "token": "pst_test",
         "ca_pin": "sha256:ab",
-        "ca_pem": "PEM",
+        "ca_pem": None,
+        "server_name": None,
+        "insecure": False,
+    }
+    assert connected.tunnel.settings == expected
+    monkeypatch.setenv("TLS_SERVER_NAME", "inside.test")
+    connected.log_in(insecure="yes")
+    assert connected("connect", "db", "--port", "0").code == 0
+    assert connected.tunnel.settings == {
+        **expected,
+        "ca_pin": None,
+        "server_name": "inside.test",
+        "insecure": True,
     }

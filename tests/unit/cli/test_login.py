@@ -12,6 +12,7 @@ INFO = {
     "version": "0.1.0",
     "api_url": "https://gateway.test",
     "grpc_url": "grpcs://gateway.test:8010",
+    "ca_pin": "sha256:cd",
     "setup_required": False,
 }
 GRANTED = {
@@ -40,6 +41,7 @@ def test_login_keeps_address_and_token(open_gateway: Shell) -> None:
     ]
     config = (open_gateway.home / "config.toml").read_text()
     assert 'grpc_url = "grpcs://gateway.test:8010"' in config
+    assert 'grpc_ca_pin = "sha256:cd"' in config
     assert "pst_new" not in config
     assert (open_gateway.home / "token").read_text() == "pst_new\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import json
 import ssl
@@ -223,6 +224,19 @@ def test_after_login_a_changed_ca_is_an_error_that_says_so(tmp_path: Path, serve
     words = f"it was {old.pin} at login and is {new.pin} now"
     with pytest.raises(Refusal, match=words), client(State(home=tmp_path), config, "token") as api:
         api.get("connections")
+
+
+def test_a_ca_from_the_environment_is_trusted_without_a_question(
+    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority()
+    url = serve(authority, "127.0.0.1")
+    for value in (authority.pem, base64.b64encode(authority.pem.encode()).decode()):
+        monkeypatch.setenv("TLS_CA", value)
+        assert trust(tmp_path, ask=never).establish(url, None)[1:] == ("", "")
+    monkeypatch.setenv("TLS_CA", "nonsense")
+    with pytest.raises(Refusal, match="TLS_CA is neither PEM"):
+        trust(tmp_path, ask=never).establish(url, None)
 
 
 def test_plain_http_beyond_loopback_needs_consent(tmp_path: Path) -> None:

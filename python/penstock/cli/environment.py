@@ -1,0 +1,27 @@
+"""The settings that a client shares with agents (see the settings reference)."""
+
+from __future__ import annotations
+
+import os
+
+from penstock.cli.errors import Refusal
+from penstock.domain.pem import decode_pem
+
+
+def ca_pem() -> str | None:
+    """The CA that the gateway's certificate must lead to, from `TLS_CA`: PEM, or base64 of PEM."""
+    value = os.environ.get("TLS_CA")
+    try:
+        return decode_pem(value) if value else None
+    except ValueError as error:
+        raise Refusal(f"TLS_CA {error}.", hint="Unset it, or set it to the PEM text of the CA.") from error
+
+
+def server_name() -> str | None:
+    """The name that the gateway's certificate must hold, from `TLS_SERVER_NAME`."""
+    return os.environ.get("TLS_SERVER_NAME") or None
+
+
+def insecure() -> bool:
+    """Whether plaintext may leave this machine, from `PENSTOCK_INSECURE`."""
+    return os.environ.get("PENSTOCK_INSECURE", "").lower() in ("1", "true", "yes", "on")
