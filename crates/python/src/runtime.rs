@@ -9,9 +9,12 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::error::raise;
 
-/// A runtime with a thread per core.
+/// A runtime with a thread per core, and at least two: one may be held up by a slow disk.
 pub(crate) fn data() -> Result<Runtime, PyErr> {
-    built(Builder::new_multi_thread().thread_name("penstock-data").enable_all().build())
+    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+    built(
+        Builder::new_multi_thread().worker_threads(threads).thread_name("penstock-data").enable_all().build(),
+    )
 }
 
 /// A runtime with one thread.

@@ -1,4 +1,4 @@
-//! The threads that write recordings, so that no async thread ever waits for a disk.
+//! The threads that write recordings, so that a slow disk holds up at most one async thread.
 
 use std::{
     fs::{File, OpenOptions},
@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     thread,
 };
@@ -34,6 +37,38 @@ pub struct Stats {
     pub failures: AtomicU64,
 }
 
+impl Stats {
+    pub(crate) fn wrote(&self, result: &Result<(), Error>, records: u64, bytes: usize) {
+        match result {
+            Ok(()) => {
+                self.records.fetch_add(records, Relaxed);
+                self.bytes.fetch_add(bytes as u64, Relaxed);
+            }
+            Err(_) => drop(self.failures.fetch_add(1, Relaxed)),
+        }
+    }
+}
+
+/// Lets one async thread at a time write for itself. A write that the page cache takes is over before a recorder
+/// thread would be awake; one that the disk holds up holds up this one thread, and the others go to the recorder's.
+#[derive(Default)]
+pub(crate) struct Prompt(AtomicBool);
+
+impl Prompt {
+    pub(crate) fn enter(&self) -> Option<Writing<'_>> {
+        self.0.compare_exchange(false, true, Acquire, Relaxed).ok().map(|_| Writing(self))
+    }
+}
+
+/// The one that writes.
+pub(crate) struct Writing<'a>(&'a Prompt);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.0.store(false, Release);
+    }
+}
+
 /// A fixed set of threads that write recordings.
 ///
 /// Each [`Tape`] belongs to one thread, which keeps its bursts in order. The threads end when the recorder and all
@@ -42,6 +77,7 @@ pub struct Recorder {
     queues: Vec<mpsc::Sender<Job>>,
     next: AtomicUsize,
     stats: Arc<Stats>,
+    prompt: Arc<Prompt>,
 }
 
 /// What a recorder thread is asked to do.
@@ -77,7 +113,7 @@ impl Recorder {
                 Ok(sender)
             })
             .collect::<io::Result<_>>()?;
-        Ok(Self { queues, next: AtomicUsize::new(0), stats })
+        Ok(Self { queues, next: AtomicUsize::new(0), stats, prompt: Arc::default() })
     }
 
     /// Creates a recording's file, which only its owner can read (0600) and which must not exist yet.
@@ -89,7 +125,7 @@ impl Recorder {
         let (reply, answer) = oneshot::channel();
         queue.send(Job::Create { path: path.into(), reply }).await.map_err(|_| stopped())?;
         let file = answer.await.map_err(|_| stopped())?.map_err(|error| unwritable(&error))?;
-        Ok(Tape::new(queue, Box::new(file), Arc::clone(&self.stats)))
+        Ok(Tape::new(queue, Box::new(file), Arc::clone(&self.stats), Arc::clone(&self.prompt)))
     }
 
     /// A recording onto something other than a new file.
@@ -97,7 +133,7 @@ impl Recorder {
     /// # Errors
     /// [`Code::Recorder`] if there is no thread.
     pub fn tape(&self, sink: impl Sink) -> Result<Tape, Error> {
-        Ok(Tape::new(self.queue()?, Box::new(sink), Arc::clone(&self.stats)))
+        Ok(Tape::new(self.queue()?, Box::new(sink), Arc::clone(&self.stats), Arc::clone(&self.prompt)))
     }
 
     /// What the threads have done and still have to do.
@@ -136,16 +172,11 @@ fn create(path: &Path) -> io::Result<File> {
 fn write(burst: Burst, stats: &Stats) {
     let Burst { reel, mut bytes, records, last, reply } = burst;
     let result = reel.write(&bytes, last);
+    reel.waiting.fetch_sub(1, Release);
     // With the last burst this closes the file, before anyone hears that the recording is complete.
     drop(reel);
     stats.queued.fetch_sub(1, Relaxed);
-    match &result {
-        Ok(()) => {
-            stats.records.fetch_add(records, Relaxed);
-            stats.bytes.fetch_add(bytes.len() as u64, Relaxed);
-        }
-        Err(_) => drop(stats.failures.fetch_add(1, Relaxed)),
-    }
+    stats.wrote(&result, records, bytes.len());
     bytes.clear();
     // Who no longer waits has ended its session; the burst is written all the same.
     drop(reply.send(result.map(|()| bytes)));

@@ -3,12 +3,15 @@
 use std::{
     fs::File,
     io::{self, Write},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering::Acquire},
+    },
 };
 
 use penstock_domain::{Code, Error, Side};
 
-/// What takes a recording's bytes. Called from one recorder thread at a time, in order.
+/// What takes a recording's bytes. Called from one thread at a time, in order.
 pub trait Sink: Send + Sync + 'static {
     /// Hands all the bytes to the kernel.
     ///
@@ -21,6 +24,11 @@ pub trait Sink: Send + Sync + 'static {
     /// # Errors
     /// What the kernel says. There is no second call after a failed one.
     fn sync(&self) -> io::Result<()>;
+
+    /// Whether a write is usually a copy into memory, worth less than waking a thread for it.
+    fn is_prompt(&self) -> bool {
+        false
+    }
 }
 
 impl Sink for File {
@@ -31,6 +39,11 @@ impl Sink for File {
     fn sync(&self) -> io::Result<()> {
         self.sync_all()
     }
+
+    /// The page cache takes it, as long as the disk keeps up.
+    fn is_prompt(&self) -> bool {
+        true
+    }
 }
 
 /// A sink that is never used again once it failed: after a failed write or fsync Linux may have dropped the
@@ -38,11 +51,13 @@ impl Sink for File {
 pub(crate) struct Reel {
     sink: Box<dyn Sink>,
     broken: OnceLock<Error>,
+    /// Bursts that wait for the thread.
+    pub waiting: AtomicUsize,
 }
 
 impl Reel {
     pub fn new(sink: Box<dyn Sink>) -> Self {
-        Self { sink, broken: OnceLock::new() }
+        Self { sink, broken: OnceLock::new(), waiting: AtomicUsize::new(0) }
     }
 
     /// Writes a burst, and makes it durable if it is the last.
@@ -50,6 +65,11 @@ impl Reel {
         self.check()?;
         let written = self.sink.write_all(bytes).and_then(|()| if last { self.sink.sync() } else { Ok(()) });
         written.map_err(|error| self.poison(unwritable(&error)))
+    }
+
+    /// Whether a burst may be written without the thread: nothing that came before it waits there.
+    pub fn is_prompt(&self) -> bool {
+        self.sink.is_prompt() && self.waiting.load(Acquire) == 0
     }
 
     /// The first failure, if there was one.

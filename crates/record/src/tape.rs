@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     EncodeError, Encoder, Hash, Stats,
-    recorder::{Burst, Job, stopped},
+    recorder::{Burst, Job, Prompt, stopped},
     sink::{Reel, Sink},
 };
 
@@ -25,6 +25,7 @@ const KEEP_BYTES: usize = 64 << 10;
 pub struct Tape {
     queue: mpsc::Sender<Job>,
     stats: Arc<Stats>,
+    prompt: Arc<Prompt>,
     state: Mutex<State>,
 }
 
@@ -36,12 +37,39 @@ struct State {
     spare: Vec<u8>,
 }
 
+impl State {
+    /// Adds events to the chain; what is encoded has to be written.
+    fn encode(&mut self, reel: &Reel, at: u64, events: &[Event], bytes: &mut Vec<u8>) -> Result<(), Error> {
+        reel.check()?;
+        for event in events {
+            self.encoder.append(at, event, bytes).map_err(|error| reel.poison(unrecordable(&error)))?;
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() <= KEEP_BYTES {
+            self.spare = buffer;
+        }
+    }
+}
+
 type Answer = oneshot::Receiver<Result<Vec<u8>, Error>>;
 
 impl Tape {
-    pub(crate) fn new(queue: mpsc::Sender<Job>, sink: Box<dyn Sink>, stats: Arc<Stats>) -> Self {
+    pub(crate) fn new(
+        queue: mpsc::Sender<Job>,
+        sink: Box<dyn Sink>,
+        stats: Arc<Stats>,
+        prompt: Arc<Prompt>,
+    ) -> Self {
         let reel = Some(Arc::new(Reel::new(sink)));
-        Self { queue, stats, state: Mutex::new(State { encoder: Encoder::new(), reel, spare: Vec::new() }) }
+        Self {
+            queue,
+            stats,
+            prompt,
+            state: Mutex::new(State { encoder: Encoder::new(), reel, spare: Vec::new() }),
+        }
     }
 
     /// Records events that happened `at`, in microseconds since the epoch. Resolves when the kernel has them: from
@@ -56,7 +84,10 @@ impl Tape {
         if events.is_empty() {
             return Ok(());
         }
-        self.burst(at, events, false).await.map(drop)
+        match self.write_at_once(at, events) {
+            Some(written) => written,
+            None => self.burst(at, events, false).await.map(drop),
+        }
     }
 
     /// Records the end, makes the recording durable and closes it. Resolves with the head in hex.
@@ -74,14 +105,25 @@ impl Tape {
         self.burst(at, slice::from_ref(end), true).await.map(|head| head.to_string())
     }
 
+    /// Writes a burst here and now; none if it has to go through the queue.
+    fn write_at_once(&self, at: u64, events: &[Event]) -> Option<Result<(), Error>> {
+        let _only_one = self.prompt.enter()?;
+        let mut state = self.state();
+        let reel = state.reel.clone().filter(|reel| reel.is_prompt())?;
+        let mut bytes = mem::take(&mut state.spare);
+        let result = state.encode(&reel, at, events, &mut bytes).and_then(|()| reel.write(&bytes, false));
+        self.stats.wrote(&result, events.len() as u64, bytes.len());
+        bytes.clear();
+        state.keep(bytes);
+        Some(result)
+    }
+
     async fn burst(&self, at: u64, events: &[Event], last: bool) -> Result<Hash, Error> {
         // A place in the queue comes first: what is encoded is part of the chain and has to be written.
         let place = self.queue.reserve().await.map_err(|_| stopped())?;
         let (head, answer) = self.enqueue(place, at, events, last)?;
         let buffer = answer.await.map_err(|_| stopped())??;
-        if buffer.capacity() <= KEEP_BYTES {
-            self.state().spare = buffer;
-        }
+        self.state().keep(buffer);
         Ok(head)
     }
 
@@ -95,17 +137,14 @@ impl Tape {
     ) -> Result<(Hash, Answer), Error> {
         let mut state = self.state();
         let reel = state.reel.clone().ok_or_else(finished)?;
-        reel.check()?;
         let mut bytes = mem::take(&mut state.spare);
-        for event in events {
-            let encoded = state.encoder.append(at, event, &mut bytes);
-            encoded.map_err(|error| reel.poison(unrecordable(&error)))?;
-        }
+        state.encode(&reel, at, events, &mut bytes)?;
         if last {
             state.reel = None;
         }
         let (reply, answer) = oneshot::channel();
         self.stats.queued.fetch_add(1, Relaxed);
+        reel.waiting.fetch_add(1, Relaxed);
         place.send(Job::Write(Burst { reel, bytes, records: events.len() as u64, last, reply }));
         Ok((state.encoder.head(), answer))
     }
