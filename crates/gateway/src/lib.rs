@@ -117,8 +117,10 @@ impl Gateway {
 
     /// Ends the links and sessions of a token that was revoked; says how many sessions.
     pub fn end_token(&self, token: &str) -> usize {
+        // In this order: a session that loses its link has another reason than the true one.
+        let ended = self.shared.sessions.end_token(token);
         self.shared.clients.end(token);
-        self.shared.sessions.end_token(token)
+        ended
     }
 
     /// Ends the links of a certificate that was revoked, by the SHA-256 of its DER in hex.

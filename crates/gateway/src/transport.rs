@@ -1,6 +1,6 @@
 //! Calls on `/protobuf.Transport/Connect`: agents' links to open targets on, clients' links to serve.
 
-use std::sync::Arc;
+use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
 use penstock_domain::{Error, Principal};
 use penstock_link::{
@@ -11,11 +11,14 @@ use penstock_link::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{session, shared::Shared};
+
+/// How long the streams of a link have to end by themselves, once its credential is revoked.
+const LAST_WORDS: Duration = Duration::from_millis(800);
 
 pub(crate) struct Links {
     shared: Arc<Shared>,
@@ -100,17 +103,34 @@ async fn client(
     address: String,
     bytes: PacketStream,
 ) {
-    let close = shared.close.child_token();
-    let _registered = shared.clients.add(&token, close.clone());
+    let (drain, close, revoked) =
+        (shared.drain.child_token(), shared.close.child_token(), CancellationToken::new());
+    let _registered = shared.clients.add(&token, revoked.clone());
     shared.metrics.link_opened("client");
-    let mut options = Serve::new(shared.drain.clone(), close);
+    let mut options = Serve::new(drain.clone(), close.clone());
     options.keepalive = shared.config.keepalive();
     options.handshake = shared.config.handshake();
     options.streams = shared.config.client_streams;
     let name = principal.name().to_owned();
-    let ended = serve(bytes, options, |incoming| {
+    let serving = serve(bytes, options, |incoming| {
         session::run(Arc::clone(&shared), principal.clone(), address.clone(), incoming)
-    })
-    .await;
+    });
+    let ended = tokio::select! {
+        ended = serving => ended,
+        never = revoke(&revoked, &drain, &close) => match never {},
+    };
     tracing::debug!(target: "penstock::link", user = name, why = ended.err(), "client's link down");
+}
+
+/// Ends a link whose credential was revoked, after its sessions could tell their clients why.
+async fn revoke(
+    revoked: &CancellationToken,
+    drain: &CancellationToken,
+    close: &CancellationToken,
+) -> Infallible {
+    revoked.cancelled().await;
+    drain.cancel();
+    sleep(LAST_WORDS).await;
+    close.cancel();
+    pending().await
 }
