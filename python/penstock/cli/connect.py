@@ -6,6 +6,7 @@ import errno
 import json
 import shlex
 import socket as sockets
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -63,6 +64,8 @@ def connect(state: State, name: str, port: int | None, socket: bool) -> None:
         while not stop.is_set():
             if notice := tunnel.notices(_NOTICE_SECONDS):
                 _pass_on(state, notice)
+        if sys.stdout.isatty():
+            click.echo()  # the terminal's ^C has no line of its own
 
 
 def _forward_socket(stack: ExitStack, tunnel: Tunnel, connection: Json) -> dict[str, Json]:

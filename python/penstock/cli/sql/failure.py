@@ -25,7 +25,8 @@ def not_connected(text: str) -> Refusal:
 def lost(text: str) -> Refusal:
     """The refusal for a connection that broke; what was running has no result."""
     return Refusal(
-        text.strip() or "The connection was lost.",
+        # libpq's further lines guess at what our own hint knows better.
+        (text.strip() or "The connection was lost.").splitlines()[0],
         hint="See how the session ended: penstock sessions list",
         code="lost",
         side="gateway",

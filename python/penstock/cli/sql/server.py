@@ -145,7 +145,8 @@ class Server:
         with socket.socket(fileno=os.dup(self._conn.socket)) as line, suppress(OSError):
             line.settimeout(_LEAVE_SECONDS)
             line.sendall(_TERMINATE)
-            while line.recv(65536):
+            deadline = time.monotonic() + _LEAVE_SECONDS
+            while line.recv(65536) and time.monotonic() < deadline:
                 """What was on its way is of no use any more."""
 
     def _read(self) -> bool:
