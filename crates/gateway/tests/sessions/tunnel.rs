@@ -5,6 +5,7 @@ use std::time::Duration;
 use penstock_agent::Agent;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     runtime::Handle,
@@ -21,23 +22,30 @@ fn ca() -> Ca {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A certificate for a name, as chain and key.
-fn issue(ca: &Ca, name: &str) -> (String, String) {
+struct Identity {
+    cert_pem: String,
+    key_pem: String,
+    fingerprint: String,
+}
+
+/// A certificate for a name, with its key.
+fn issue(ca: &Ca, name: &str) -> Identity {
     let key = KeyPair::generate().unwrap();
     let leaf = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, ca).unwrap();
-    (leaf.pem(), key.serialize_pem())
+    let fingerprint = Sha256::digest(leaf.der()).iter().map(|byte| format!("{byte:02x}")).collect();
+    Identity { cert_pem: leaf.pem(), key_pem: key.serialize_pem(), fingerprint }
 }
 
 fn tunnel(ca: &Ca) -> Value {
-    let (cert_pem, key_pem) = issue(ca, "127.0.0.1");
+    let Identity { cert_pem, key_pem, .. } = issue(ca, "127.0.0.1");
     json!({"listen": "127.0.0.1:0", "cert_pem": cert_pem, "key_pem": key_pem, "client_ca_pem": ca.pem()})
 }
 
-fn agent(world: &World, roots: &Ca, (cert_pem, key_pem): &(String, String), flavour: &str) -> Value {
+fn agent(world: &World, roots: &Ca, identity: &Identity, flavour: &str) -> Value {
     let address = world.gateway.addresses().tunnel.clone().unwrap();
     json!({
         "url": format!("tls://{address}"), "name": "agent", "secret": "", "links": 2,
-        "ca_pem": roots.pem(), "cert_pem": cert_pem, "key_pem": key_pem, "flavour": flavour,
+        "ca_pem": roots.pem(), "cert_pem": identity.cert_pem, "key_pem": identity.key_pem, "flavour": flavour,
     })
 }
 
@@ -74,25 +82,8 @@ async fn a_revoked_certificate_loses_its_links() {
     stream.read_exact(&mut [0u8; 1]).await.unwrap();
     world.gateway.end_certificate("another");
     carries(&world).await;
-    world.gateway.end_certificate(&fingerprint(&identity.0));
+    world.gateway.end_certificate(&identity.fingerprint);
     assert!(stream.read(&mut [0u8; 1]).await.is_err());
-}
-
-/// SHA-256 of a PEM certificate's DER, by the tool that people use.
-fn fingerprint(pem: &str) -> String {
-    use std::{
-        io::Write as _,
-        process::{Command, Stdio},
-    };
-    let mut openssl = Command::new("openssl")
-        .args(["x509", "-noout", "-fingerprint", "-sha256"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    openssl.stdin.take().unwrap().write_all(pem.as_bytes()).unwrap();
-    let text = String::from_utf8(openssl.wait_with_output().unwrap().stdout).unwrap();
-    text.trim().rsplit('=').next().unwrap().replace(':', "").to_lowercase()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
