@@ -60,20 +60,20 @@ class Api:
 
     def get(self, *path: str, **query: Json) -> Json:
         """The JSON answer to a GET."""
-        return self._call("GET", path, query=query)
+        return self._json("GET", path, params={name: v for name, v in query.items() if v is not None})
 
-    def post(self, *path: str, body: Json = None) -> Json:
-        """The JSON answer to a POST; None if there is none."""
-        return self._call("POST", path, body=body)
+    def post(self, *path: str, body: Json = None, seconds: float | None = None) -> Json:
+        """The JSON answer to a POST, None if there is none; `seconds` is for what takes its time."""
+        more = {"timeout": seconds} if seconds else {}
+        return self._json("POST", path, json=body, **more)
 
     def delete(self, *path: str) -> Json:
         """Deletes a resource."""
-        return self._call("DELETE", path)
+        return self._json("DELETE", path)
 
     def text(self, *path: str) -> str:
         """The answer to a GET as text."""
-        with self._send("GET", path, {}, None) as answer:
-            return answer.text
+        return self._send("GET", path).decode("utf-8", "replace")
 
     def lines(self, *path: str) -> Iterator[str]:
         """The lines of an answer as they come, however many."""
@@ -81,27 +81,20 @@ class Api:
             _refuse_problem(answer)
             yield from (line for line in answer.iter_lines() if line)
 
-    def _call(self, method: str, path: tuple[str, ...], query: Json = None, body: Json = None) -> Json:
-        with self._send(method, path, query or {}, body) as answer:
-            if not answer.content:
-                return None
-            try:
-                return answer.json()
-            except ValueError as error:
-                raise _no_gateway(self.url) from error
+    def _json(self, method: str, path: tuple[str, ...], **request: Json) -> Json:
+        content = self._send(method, path, **request)
+        try:
+            return json.loads(content) if content else None
+        except ValueError as error:
+            raise _no_gateway(self.url) from error
 
-    @contextmanager
-    def _send(
-        self, method: str, path: tuple[str, ...], query: dict[str, Json], body: Json
-    ) -> Iterator[httpx.Response]:
-        params = {name: value for name, value in query.items() if value is not None}
+    def _send(self, method: str, path: tuple[str, ...], **request: Json) -> bytes:
         with (
             _words_for_faults(self.url),
-            self._http.stream(method, _join(path), params=params, json=body) as answer,
+            self._http.stream(method, _join(path), **request) as answer,
         ):
             _refuse_problem(answer)
-            _read_bounded(answer)
-            yield answer
+            return _read(answer)
 
 
 def _join(path: tuple[str, ...]) -> str:
@@ -112,19 +105,22 @@ def _join(path: tuple[str, ...]) -> str:
     return "/" + "/".join(quote(part, safe="@") for part in path)
 
 
-def _read_bounded(answer: httpx.Response) -> None:
-    if int(answer.headers.get("content-length") or 0) > _MAX_BODY:
-        raise Refusal("The gateway's answer is too long.", code="malformed", side="gateway")
-    answer.read()
+def _read(answer: httpx.Response) -> bytes:
+    """The whole body; refuses one that no gateway of ours would send."""
+    body = bytearray()
+    for chunk in answer.iter_bytes():
+        body += chunk
+        if len(body) > _MAX_BODY:
+            raise Refusal("The gateway's answer is too long.", code="malformed", side="gateway")
+    return bytes(body)
 
 
 def _refuse_problem(answer: httpx.Response) -> None:
     """Raises what the gateway says if it does not say yes."""
     if answer.is_success:
         return
-    answer.read()
     try:
-        problem = json.loads(answer.text)
+        problem = json.loads(_read(answer))
         detail = problem["detail"]
     except (ValueError, TypeError, KeyError):
         raise _no_gateway(str(answer.url), answer.status_code) from None

@@ -55,8 +55,9 @@ class DemoGateway:
             "DRAIN_SECONDS": "2",
         }
         child = self._start("gateway", variables)
-        child.wait_until("the gateway answers", self._is_well, _READY_SECONDS)
-        with self._unverified() as api:
+        # Questions without a secret, before there is a login: nothing is verified, nothing is believed.
+        with Api(self._listen.api_url, verify=False) as api:
+            child.wait_until("the gateway answers", lambda: _is_well(api), _READY_SECONDS)
             return str(api.get("serverinfo")["version"])
 
     def log_in(self) -> None:
@@ -111,22 +112,18 @@ class DemoGateway:
         command = [sys.executable, "-m", "penstock", "start", role]
         return self._processes.start(role, command, {**environment(self.state.home), **variables})
 
-    def _unverified(self) -> Api:
-        # For questions without a secret, before there is a login.
-        return Api(self._listen.api_url, verify=False)
-
-    def _is_well(self) -> bool:
-        try:
-            with self._unverified() as api:
-                return bool(api.get("healthz")["status"] == "ok")
-        except Refusal:
-            return False
-
 
 def moved(key: str, grpc_url: str) -> str:
     """The key with the address that the gateway has now."""
     old, new = urlsplit(key), urlsplit(grpc_url)
     return old._replace(scheme=new.scheme, netloc=f"{old.username}:{old.password}@{new.netloc}").geturl()
+
+
+def _is_well(api: Api) -> bool:
+    try:
+        return bool(api.get("healthz")["status"] == "ok")
+    except Refusal:
+        return False
 
 
 def _online(api: Api) -> bool:

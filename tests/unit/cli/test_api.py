@@ -77,6 +77,13 @@ def test_nobody_listening_asks_whether_the_gateway_runs() -> None:
     assert "penstock start gateway" in str(caught.value.hint)
 
 
+def test_an_answer_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.cli.api._MAX_BODY", 1000)
+    for status in (200, 500):
+        with pytest.raises(Refusal, match="too long"):
+            api(httpx.Response(status, content=(b"[" * 100 for _ in range(100)))).get("agents")
+
+
 def test_names_cannot_leave_their_place_in_the_path() -> None:
     gateway = FakeGateway()
     client = Api("https://gateway.test", transport=httpx.MockTransport(gateway))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -107,3 +108,28 @@ def test_help_imports_nothing_that_takes_time(arguments: list[str]) -> None:
     )
     assert (done.returncode, done.stderr.strip()) == (0, "[]")
     assert "penstock" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "index", "found"),
+    [
+        ("penstock ses", 1, "sessions"),
+        ("penstock admin create connection --ty", 4, "--type"),
+        ("penstock x ", 2, ""),
+    ],
+)
+def test_shells_can_complete(words: str, index: int, found: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "penstock"],
+        env={
+            **os.environ,
+            "_PENSTOCK_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(index),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert found in done.stdout

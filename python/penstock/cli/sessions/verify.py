@@ -12,6 +12,9 @@ from penstock.cli.output import output_option, write_json
 from penstock.cli.state import State
 from penstock.cli.text import clean
 
+# A recording of many gigabytes is read from end to end.
+_SECONDS = 1800.0
+
 
 @click.command()
 @click.argument("recording", metavar="ID|FILE")
@@ -46,7 +49,7 @@ def _verify_session(state: State, session: str) -> dict[str, Any]:
     from penstock.cli.client import signed_in
 
     with signed_in(state) as api:
-        answer: dict[str, Any] = api.post("sessions", session, "verify")
+        answer: dict[str, Any] = api.post("sessions", session, "verify", seconds=_SECONDS)
         return answer
 
 
