@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from penstock.domain.agent import Agent, AgentPresence
+from penstock.domain.certificate import AuthorityFile, CertificateFiles, NewCertificate, PeerCertificate
 from penstock.domain.connection import Connection
 from penstock.domain.recording import Summary, Verification
 from penstock.domain.session import Meter, Session, SessionEnd, SessionFilter, SessionStatus
@@ -181,6 +182,22 @@ class Secrets(Protocol):
     def digest(self, secret: str) -> str: ...
     def matches(self, secret: str, digest: str) -> bool:
         """Compares in constant time."""
+
+
+class PeerCertificates(Protocol):
+    """The authority of the tunnel port's peers, on the gateway's machine."""
+
+    def init(self) -> AuthorityFile:
+        """Makes the authority if there is none."""
+
+    def issue(self, new: NewCertificate, folder: Path | None) -> CertificateFiles:
+        """Raises ``malformed`` for a name that cannot be one, ``conflict`` if the files exist."""
+
+    def issued(self) -> Sequence[PeerCertificate]:
+        """All, by name."""
+
+    def read(self, path: Path) -> PeerCertificate:
+        """The certificate in a file. Raises ``malformed``."""
 
 
 class SecretBox(Protocol):
