@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header, uri::PathAndQuery};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header,
+    uri::PathAndQuery,
+};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -69,6 +72,7 @@ impl Api {
 
     /// Passes a request on, and the answer back.
     pub(super) async fn forward(&self, request: Request<Incoming>, peer: &str) -> Response<Body> {
+        let version = request.version();
         let request = match self.rewrite(request, peer) {
             Ok(request) => request,
             Err(error) => {
@@ -78,6 +82,10 @@ impl Api {
         match timeout(TIMEOUT, self.client.request(request)).await {
             Ok(Ok(mut response)) => {
                 strip(response.headers_mut());
+                if response.status() == StatusCode::PAYLOAD_TOO_LARGE && version < Version::HTTP_2 {
+                    // The rest of the body is not read, so no other request can follow it (RFC 9110 §15.5.14).
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
                 response.map(|body| body::any(body.map_err(BoxError::from)))
             }
             Ok(Err(error)) => {
