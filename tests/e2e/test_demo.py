@@ -20,6 +20,8 @@ from tests.e2e.stack.ports import free_port
 from tests.e2e.stack.processes import Process, Processes
 from tests.e2e.stack.waiting import until
 
+QUERY = "FROM orders AS o JOIN people AS p"
+
 _SECONDS = 180
 
 
@@ -82,15 +84,8 @@ def test_once_and_again(home: Path) -> None:
         recorded = re.search(r"That was session (\S+), recorded in\n  (\S+)\n", done.stdout)
         assert recorded and Path(recorded[2]).is_file()
         sessions.add(recorded[1])
-        verify = re.search(r"^  PENSTOCK_HOME=.* sessions verify .*$", done.stdout, re.MULTILINE)
-        assert verify and shlex.split(verify[0])[-1] == recorded[1]
-        file = subprocess.run(
-            [PENSTOCK, "sessions", "verify", recorded[2]],
-            env=environment(home),
-            capture_output=True,
-            check=True,
-        )
-        assert b"The recording is whole" in file.stdout
+        assert "The recording is whole" in as_shown(done.stdout, "sessions verify")
+        assert QUERY in as_shown(done.stdout, "sessions replay")
     assert len(sessions) == 2
 
 
@@ -109,29 +104,40 @@ def test_it_stays_until_it_is_told_to_end(home: Path, tmp_path: Path, number: in
     with running(home, listens(), tmp_path) as process:
         told = process.out.read_text("utf-8")
         for command in ("exec", "sessions list", "sessions replay", "sessions verify"):
-            line = re.search(rf"^  (PENSTOCK_HOME=.* {command}.*)$", told, re.MULTILINE)
-            assert line, command
-            subprocess.run(line[1], shell=True, check=True, capture_output=True, timeout=60)
-        connect = re.search(r"^  (PENSTOCK_HOME=.* connect .*)$", told, re.MULTILINE)
-        psql = re.search(r"^  (\S*/psql .*)$", told, re.MULTILINE)
-        assert connect and psql
-        assert "42" in through(connect[1], f"{psql[1]} -Atc 'SELECT 6 * 7'")
+            assert as_shown(told, command)
+        assert through(told, "SELECT 6 * 7") == "42\n"
         process.signal(number)
         assert process.wait(60) == 0
 
 
-def through(connect: str, command: str) -> str:
-    """What a command prints while `penstock connect` runs."""
+def line(told: str, command: str) -> str:
+    """The line that the demo shows for a command."""
+    found = re.search(rf"^  (\S.*{re.escape(command)}.*)$", told, re.MULTILINE)
+    assert found, told
+    return found[1]
+
+
+def as_shown(told: str, command: str) -> str:
+    """What a line that the demo shows prints when it is run as it is."""
+    done = subprocess.run(
+        line(told, command), shell=True, check=True, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout
+
+
+def through(told: str, query: str) -> str:
+    """What the shown psql prints while the shown `penstock connect` runs."""
     with subprocess.Popen(
-        f"exec {connect.replace(' /', ' /', 1)}", shell=True, stdout=subprocess.PIPE, text=True
-    ) as process:
+        line(told, " connect "), shell=True, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as shell:
         try:
-            assert process.stdout and "until Ctrl-C" in process.stdout.readline()
+            assert shell.stdout and "until Ctrl-C" in shell.stdout.readline()
+            command = f"{line(told, '/psql ')} -Atc {shlex.quote(query)}"
             done = subprocess.run(command, shell=True, check=True, capture_output=True, text=True, timeout=60)
             return done.stdout
         finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(20)
+            os.killpg(shell.pid, signal.SIGINT)
+            shell.wait(20)
 
 
 @pytest.mark.parametrize("variable", ["HTTP_LISTEN", "GRPC_LISTEN", "ADMIN_LISTEN"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import psycopg
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.e2e.stack.certificates import Authority
 from tests.e2e.stack.cli import Cli
 from tests.e2e.stack.clients import connect
 from tests.e2e.stack.environment import PENSTOCK, environment
@@ -72,14 +74,20 @@ def test_login_with_another_ca_pin(stack: Stack, tmp_path: Path) -> None:
     assert not (tmp_path / "token").exists()
 
 
-def test_a_client_whose_pin_is_not_the_gateways(stack: Stack, tmp_path: Path) -> None:
-    """The pin of an earlier login: the gateway's CA is another one now."""
-    config = (stack.cli.home / "config.toml").read_text("utf-8").splitlines()
-    forged = [f'ca_pin = "{WRONG_PIN}"' if line.startswith("ca_pin") else line for line in config]
-    (tmp_path / "config.toml").write_text("\n".join(forged), "utf-8")
+def test_a_client_whose_gateway_has_another_ca_now(stack: Stack, tmp_path: Path) -> None:
+    """What was trusted at login is not what answers: nothing is sent, and both fingerprints are named."""
+    other = tmp_path / "other.pem"
+    other.write_text(Authority("Of an earlier gateway").pem, "ascii")
+    config = (stack.cli.home / "config.toml").read_text("utf-8")
+    pin = re.search(r'ca_pin = "(sha256:\w+)"', config)
+    file = re.search(r'ca_file = "([^"]+)"', config)
+    assert pin and file
+    forged = config.replace(pin[1], WRONG_PIN).replace(file[1], str(other))
+    (tmp_path / "config.toml").write_text(forged, "utf-8")
     (tmp_path / "token").write_bytes((stack.cli.home / "token").read_bytes())
     problem = Cli(tmp_path, stack.processes).run("connect", "db", "--port", "0", "-o", "json").problem
-    assert "CA" in problem["detail"] + problem["hint"], problem
+    assert problem["code"] == "untrusted", problem
+    assert WRONG_PIN in problem["detail"] and pin[1] in problem["detail"]
     assert "penstock login" in problem["hint"]
 
 
@@ -221,17 +229,18 @@ def test_the_api_over_both_versions_of_http(stack: Stack, scheme: str, version: 
 
 def test_problems_say_what_was_wrong_with_a_request(stack: Stack) -> None:
     """Unknown fields, wrong types, too much, wrong methods, no JSON."""
-    post = stack.api.http.post
-    for answer, status in (
-        (post("agents", json={"name": "x", "colour": "red"}), 400),
-        (post("agents", json={"name": 7}), 400),
-        (post("agents", json={"name": "no spaces, please"}), 400),
-        (post("agents", content=b"{", headers={"content-type": "application/json"}), 400),
-        (post("agents", json={"name": AGENT}), 409),
-        (post("healthz"), 405),
-        (post("login", json={"email": "x", "password": "y" * 3_000_000}), 413),
-        (stack.api.http.get("sessions", params={"limit": "many"}), 400),
+    headers = {"Authorization": f"Bearer {stack.api.token}", "Content-Type": "application/json"}
+    for path, body, status in (
+        ("agents", '{"name": "x", "colour": "red"}', 422),
+        ("agents", '{"name": ["x"]}', 422),
+        ("agents", '{"name": "no spaces, please"}', 400),
+        ("agents", "{", 422),
+        ("agents", json.dumps({"name": AGENT}), 409),
+        ("healthz", "{}", 405),
+        ("login", json.dumps({"email": "x", "password": "y" * 3_000_000}), 413),
+        ("sessions/none/kill", "{}", 404),
     ):
+        answer = stack.api.http.post(path, content=body, headers=headers)
         assert answer.headers["content-type"] == "application/problem+json", answer.text
         assert answer.status_code == status, answer.text
         problem = answer.json()

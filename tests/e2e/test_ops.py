@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,9 @@ import pytest
 
 from tests.e2e.stack.cli import Cli
 from tests.e2e.stack.clients import connect, psql
+from tests.e2e.stack.environment import PENSTOCK, environment
 from tests.e2e.stack.gateway import ADMIN, Gateway
+from tests.e2e.stack.ports import free_port
 from tests.e2e.stack.postgres import Postgres
 from tests.e2e.stack.processes import Processes
 from tests.e2e.stack.stack import AGENT, Stack
@@ -139,8 +142,6 @@ def test_ready_and_live(stack: Stack) -> None:
 
 def test_an_agents_admin_port(stack: Stack) -> None:
     """Only where ADMIN_LISTEN is set; the same paths."""
-    from tests.e2e.stack.ports import free_port
-
     port = free_port()
     stack.agent("watched", {"ADMIN_LISTEN": f"127.0.0.1:{port}"})
     base = f"http://127.0.0.1:{port}"
@@ -178,7 +179,7 @@ def standalone(folder: Path, **variables: str) -> Iterator[Gateway]:
         yield server
 
 
-def test_standalone(root: Path, postgres: Postgres, application: str) -> None:
+def test_standalone(root: Path, postgres: Postgres) -> None:
     """One process: an agent of its own that is online, and the first query."""
     with standalone(root / "standalone", LOG_LEVEL="ERROR") as server:
         cli = Cli(root / "standalone" / "admin", server.processes)
@@ -220,8 +221,6 @@ def test_console_logs_and_the_grpc_log(root: Path) -> None:
 )
 def test_a_wrong_setting_is_named(root: Path, variables: dict[str, str], words: str, tmp_path: Path) -> None:
     """Before anything is opened, with what it should be; never its value if it is a secret."""
-    from tests.e2e.stack.environment import PENSTOCK, environment
-
     with Processes(root / "settings" / "logs") as processes:
         gateway = processes.start("wrong", [PENSTOCK, "start", "gateway"], environment(tmp_path, variables))
         assert gateway.wait() == 1
@@ -230,7 +229,22 @@ def test_a_wrong_setting_is_named(root: Path, variables: dict[str, str], words: 
     assert "hidden-password" not in told and "Traceback" not in told
 
 
-def test_the_first_start_prints_how_to_make_the_first_admin(
-    root: Path, tmp_path: Path, own_stack: Callable[..., Stack]
-) -> None:
-    """`penstock setup` with the printed token works once, and then never again."""
+def test_the_first_start_prints_how_to_make_the_first_admin(root: Path) -> None:
+    """`penstock setup` with the printed token works once; until then nobody logs in."""
+    folder = root / "fresh"
+    with standalone(folder, PENSTOCK_ADMIN_EMAIL="", PENSTOCK_ADMIN_PASSWORD="") as server:
+        cli = Cli(folder / "admin", server.processes)
+        who = ("--email", "first@test.example", "--password-stdin")
+        early = cli.run("login", "--api-url", server.url, *who, "-o", "json", stdin="a good password\n")
+        assert early.problem["code"] == "setup-required" and "penstock setup" in early.problem["hint"]
+        line = re.search(
+            r"^ +penstock (setup .*--token (\S+).*)$", server.process.out.read_text(), re.MULTILINE
+        )
+        assert line
+        printed = (*shlex.split(line[1]), *who)
+        assert cli.run(*printed, "--token", "pst_wrong", stdin="a good password\n").code == 1
+        cli.ok(*printed, stdin="a good password\n")
+        assert cli.json("status")["user"]["admin"] is True
+        again = cli.run(*printed, "-o", "json", stdin="another password\n")
+        assert again.problem["code"] == "conflict"
+        assert line[2] not in server.process.log.read_text("utf-8")
