@@ -14,6 +14,7 @@ pub(crate) struct Forward {
     pub connection: String,
     pub links: Arc<Links>,
     pub notify: mpsc::Sender<Error>,
+    pub stop: CancellationToken,
     pub close: CancellationToken,
     pub tasks: TaskTracker,
 }
@@ -23,7 +24,7 @@ impl Forward {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = self.close.cancelled() => return,
+                () = self.stop.cancelled() => return,
             };
             match accepted {
                 Ok(socket) => {

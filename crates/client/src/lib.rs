@@ -20,6 +20,9 @@ use crate::{forward::Forward, links::Links, listen::Listener};
 /// Notices that wait for a slow reader; more are dropped, for they are for a person's eyes.
 const NOTICES: usize = 64;
 
+/// How long streams may take to end by themselves when the client is shut down.
+const LAST_BYTES: Duration = Duration::from_millis(300);
+
 /// A client of one gateway.
 #[derive(Debug)]
 pub struct Client {
@@ -27,6 +30,9 @@ pub struct Client {
     notices: Mutex<mpsc::Receiver<Error>>,
     notify: mpsc::Sender<Error>,
     tasks: TaskTracker,
+    /// No new local connections.
+    stop: CancellationToken,
+    /// Every stream ends.
     close: CancellationToken,
 }
 
@@ -43,6 +49,7 @@ impl Client {
             notices: Mutex::new(notices),
             notify,
             tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
             close: CancellationToken::new(),
         })
     }
@@ -75,6 +82,7 @@ impl Client {
             connection: connection.into(),
             links: Arc::clone(&self.links),
             notify: self.notify.clone(),
+            stop: self.stop.clone(),
             close: self.close.clone(),
             tasks: self.tasks.clone(),
         };
@@ -87,10 +95,14 @@ impl Client {
         self.notices.lock().await.recv().await
     }
 
-    /// Stops listening and ends every stream.
+    /// Stops listening, lets streams end whose local side has just closed, and ends the others.
     pub async fn shutdown(&self) {
-        self.close.cancel();
+        self.stop.cancel();
         self.tasks.close();
+        let finished = tokio::time::timeout(LAST_BYTES, self.tasks.wait()).await;
+        if finished.is_err() {
+            self.close.cancel();
+        }
         // Bounded: a stream that hangs is reset with its link.
         let _ended = tokio::time::timeout(Duration::from_secs(2), self.tasks.wait()).await;
         self.links.close();

@@ -10,7 +10,7 @@ import structlog
 
 from penstock import logs
 from penstock.domain.errors import PenstockError
-from penstock.engine import init_logging
+from penstock.engine.logging import init_logging
 from penstock.settings import Settings, load
 
 

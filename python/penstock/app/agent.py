@@ -6,7 +6,7 @@ import structlog
 
 from penstock.app.signals import stop_requested
 from penstock.app.startup import agent_config
-from penstock.engine import Agent
+from penstock.engine.agent import Agent
 from penstock.settings import Settings
 
 POLL_SECONDS = 0.5

@@ -24,13 +24,10 @@ from penstock.app.startup import (
 )
 from penstock.clock import SystemClock
 from penstock.domain.plan import Limits
-from penstock.engine import (
-    Agent,
-    Bound,
-    Decider,
-    Gateway,
-    Recordings,
-)
+from penstock.engine.agent import Agent
+from penstock.engine.decider import Decider
+from penstock.engine.gateway import Bound, Gateway
+from penstock.engine.recordings import Recordings
 from penstock.identity.home_lock import home_lock
 from penstock.identity.passwords import Argon2Passwords
 from penstock.identity.private_files import private_folder

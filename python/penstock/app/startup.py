@@ -10,7 +10,8 @@ from penstock.domain.addresses import Address, is_host, parse_address
 from penstock.domain.agent_key import AgentKey
 from penstock.domain.errors import PenstockError, Side, malformed
 from penstock.domain.names import check_email, check_password
-from penstock.engine import AgentConfig, Bound, GatewayConfig
+from penstock.engine.agent import AgentConfig
+from penstock.engine.gateway import Bound, GatewayConfig
 from penstock.identity.pki import OwnAuthority, ServerIdentity
 from penstock.identity.tls_material import configured_identity
 from penstock.services.server import Advertised, ServerInfo, describe_server

@@ -63,7 +63,7 @@ def open_tunnel(state: State, name: str) -> Iterator[tuple[Tunnel, Json]]:
 
 
 def _dial(settings: dict[str, Json]) -> Tunnel:
-    from penstock.engine import Client
+    from penstock.engine.client import Client
 
     return Client(settings)
 

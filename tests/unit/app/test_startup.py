@@ -16,7 +16,7 @@ from penstock.app.startup import (
     static_ui,
 )
 from penstock.domain.errors import PenstockError
-from penstock.engine import Bound
+from penstock.engine.gateway import Bound
 from penstock.settings import Settings, load, names
 
 

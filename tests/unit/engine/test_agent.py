@@ -5,7 +5,7 @@ import json
 import pytest
 from penstock.domain.agent_key import AgentKey
 from penstock.domain.errors import PenstockError
-from penstock.engine import Agent, AgentConfig
+from penstock.engine.agent import Agent, AgentConfig
 
 KEY = AgentKey("grpc://127.0.0.1:1", "a", "hush")
 

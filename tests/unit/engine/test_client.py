@@ -2,7 +2,7 @@
 
 import pytest
 from penstock.domain.errors import PenstockError
-from penstock.engine import Client
+from penstock.engine.client import Client
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from penstock.clock import SystemClock
 from penstock.domain.addresses import Address, parse_address
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.session import SessionStatus
-from penstock.engine import Gateway, GatewayConfig
 from penstock.engine.decider import Reply
+from penstock.engine.gateway import Gateway, GatewayConfig
 from penstock.identity.pki import OwnAuthority
 
 

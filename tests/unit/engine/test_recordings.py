@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from penstock.domain.errors import Code, PenstockError
-from penstock.engine import Recordings, read_recording, verify_recording
+from penstock.engine.recordings import Recordings, read_recording, verify_recording
 
 
 def test_a_file_that_is_no_recording_fails_every_reading(tmp_path: Path) -> None:

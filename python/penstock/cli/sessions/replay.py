@@ -62,7 +62,7 @@ def _events_of(file: Path) -> Iterator[tuple[Json, Iterator[str]]]:
 
 def read_file(file: Path) -> Iterator[str]:
     """The events of a recording; raises at the first record that is bad."""
-    from penstock.engine import read_recording
+    from penstock.engine.recordings import read_recording
 
     return read_recording(file)
 

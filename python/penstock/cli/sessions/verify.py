@@ -54,7 +54,7 @@ def _verify_session(state: State, session: str) -> dict[str, Any]:
 
 
 def verify_file(file: Path, head: str | None) -> dict[str, Any]:
-    from penstock.engine import verify_recording
+    from penstock.engine.recordings import verify_recording
 
     return dict(verify_recording(file, head))
 
