@@ -30,6 +30,7 @@ from penstock.recordings.archive import RecordingFolders
 from penstock.services import Services
 from penstock.services.agents import Agents
 from penstock.services.authentication import Authentication
+from penstock.services.certificates import CertificateGate, Certificates
 from penstock.services.connections import Connections, NewConnection
 from penstock.services.endings import Endings
 from penstock.services.gate import Gate
@@ -45,6 +46,7 @@ from penstock.store.agents import AgentTable
 from penstock.store.connections import ConnectionTable
 from penstock.store.database import Database
 from penstock.store.groups import GroupTable
+from penstock.store.revocations import RevocationTable
 from penstock.store.sessions import SessionTable
 from penstock.store.tokens import TokenTable
 from penstock.store.users import UserTable
@@ -80,6 +82,7 @@ class ScriptedEngine:
     killed: list[tuple[str, SessionStatus, str]] = field(default_factory=list)
     ended_tokens: list[str] = field(default_factory=list)
     ended_agents: list[str] = field(default_factory=list)
+    ended_certificates: list[str] = field(default_factory=list)
     missed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def agents(self) -> dict[str, AgentPresence]:
@@ -107,6 +110,10 @@ class ScriptedEngine:
         """Remembers it."""
         self.ended_agents.append(name)
         return 0
+
+    def end_certificate(self, fingerprint: str) -> None:
+        """Remembers it."""
+        self.ended_certificates.append(fingerprint)
 
 
 @dataclass
@@ -153,6 +160,7 @@ class World:
     connections: ConnectionTable
     sessions: SessionTable
     groups: GroupTable
+    revocations: RevocationTable
     authentication: Authentication
     endings: Endings
     recovery: Recovery
@@ -221,7 +229,7 @@ def _build(folder: Path, database: Database) -> World:
     clock, engine, reader, secrets = ManualClock(), ScriptedEngine(), ScriptedReader(), RandomSecrets()
     users, tokens, agents = UserTable(database), TokenTable(database), AgentTable(database)
     connections = ConnectionTable(database, FernetBox.from_file(folder / "secret.key"))
-    sessions, groups = SessionTable(database), GroupTable(database)
+    sessions, groups, revocations = SessionTable(database), GroupTable(database), RevocationTable(database)
     (folder / "sessions").mkdir(exist_ok=True)
     archive = RecordingFolders(folder / "sessions", folder / "recordings")
     passwords = Argon2Passwords(hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
@@ -240,6 +248,7 @@ def _build(folder: Path, database: Database) -> World:
         users=Users(users, tokens, passwords, clock, token_service, endings, admin_group="admin"),
         groups=Groups(groups, endings, admin_group="admin"),
         agents=Agents(agents, secrets, clock, engine, endings, server),
+        certificates=Certificates(revocations, clock, engine),
         connections=Connections(connections, agents, policy, clock, engine, endings, admin_group="admin"),
         sessions=Sessions(sessions, archive, reader, engine, endings),
         health=Health(database),
@@ -260,9 +269,21 @@ def _build(folder: Path, database: Database) -> World:
         connections=connections,
         sessions=sessions,
         groups=groups,
+        revocations=revocations,
         authentication=authentication,
         endings=endings,
         recovery=Recovery(sessions, users, archive, reader, clock),
-        gate=Gate(authentication, agents, connections, sessions, archive, policy, secrets, clock, limits),
+        gate=Gate(
+            authentication,
+            CertificateGate(agents, revocations, clock),
+            agents,
+            connections,
+            sessions,
+            archive,
+            policy,
+            secrets,
+            clock,
+            limits,
+        ),
         services=services,
     )

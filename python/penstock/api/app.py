@@ -11,6 +11,7 @@ from penstock.api.gatekeeper import Gatekeeper
 from penstock.api.openapi import describe
 from penstock.api.problems import add_handlers
 from penstock.api.resources.agents import AgentResource
+from penstock.api.resources.certificates import CertificateResource
 from penstock.api.resources.connections import ConnectionResource
 from penstock.api.resources.groups import GroupResource
 from penstock.api.resources.health import HealthResource
@@ -55,6 +56,7 @@ def _resources(services: Services) -> list[Endpoint]:
         *UserResource(services.users).endpoints(),
         *GroupResource(services.groups).endpoints(),
         *AgentResource(services.agents).endpoints(),
+        *CertificateResource(services.certificates).endpoints(),
         *ConnectionResource(services.connections).endpoints(),
         *SessionResource(services.sessions).endpoints(),
     ]

@@ -40,6 +40,7 @@ from penstock.recordings.archive import RecordingFolders
 from penstock.services import Services
 from penstock.services.agents import Agents
 from penstock.services.authentication import Authentication
+from penstock.services.certificates import CertificateGate, Certificates
 from penstock.services.connections import Connections
 from penstock.services.endings import Endings
 from penstock.services.gate import Gate
@@ -57,6 +58,7 @@ from penstock.store.agents import AgentTable
 from penstock.store.connections import ConnectionTable
 from penstock.store.database import Database
 from penstock.store.groups import GroupTable
+from penstock.store.revocations import RevocationTable
 from penstock.store.sessions import SessionTable
 from penstock.store.tokens import TokenTable
 from penstock.store.users import UserTable
@@ -73,6 +75,7 @@ class _Store:
     agents: AgentTable
     connections: ConnectionTable
     sessions: SessionTable
+    revocations: RevocationTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,7 @@ async def _store(home: Path, stack: AsyncExitStack) -> _Store:
         agents=AgentTable(database),
         connections=ConnectionTable(database, box),
         sessions=SessionTable(database),
+        revocations=RevocationTable(database),
     )
 
 
@@ -179,6 +183,7 @@ def _core(settings: Settings, store: _Store) -> _Core:
     )
     gate = Gate(
         authentication,
+        CertificateGate(store.agents, store.revocations, clock),
         store.agents,
         store.connections,
         store.sessions,
@@ -208,6 +213,7 @@ def _services(
         ),
         groups=Groups(store.groups, endings, admin_group=admin_group),
         agents=agents,
+        certificates=Certificates(store.revocations, core.clock, engine),
         connections=Connections(
             store.connections, store.agents, core.policy, core.clock, engine, endings, admin_group=admin_group
         ),

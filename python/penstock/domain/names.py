@@ -11,6 +11,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f/]{1,189}")
 
+_CERTIFICATE_NAME = re.compile(r"[!-~]{1,253}")
+
 PASSWORD_CHARACTERS = (8, 1024)
 
 
@@ -20,6 +22,15 @@ def check_name(what: str, name: str) -> str:
         raise malformed(
             f"{name!r} cannot be the name of {what}",
             hint="use up to 63 letters, digits, dots, dashes and underscores, a letter or digit first",
+        )
+    return name
+
+
+def check_certificate_name(name: str) -> str:
+    """A name as certificates hold it: of a host, a URI or an e-mail address. Raises ``malformed``."""
+    if not _CERTIFICATE_NAME.fullmatch(name):
+        raise malformed(
+            f"{name!r} cannot be the name in a certificate", hint="use up to 253 visible ASCII characters"
         )
     return name
 

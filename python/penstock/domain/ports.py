@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Protocol
 
 from penstock.domain.agent import Agent, AgentPresence
-from penstock.domain.certificate import AuthorityFile, CertificateFiles, NewCertificate, PeerCertificate
+from penstock.domain.certificate import (
+    AuthorityFile,
+    CertificateFiles,
+    NewCertificate,
+    PeerCertificate,
+    RevokedCertificate,
+)
 from penstock.domain.connection import Connection
 from penstock.domain.recording import Summary, Verification
 from penstock.domain.session import Meter, Session, SessionEnd, SessionFilter, SessionStatus
@@ -65,14 +71,30 @@ class AgentRepository(Protocol):
     """Agents, and the SHA-256 of their keys."""
 
     async def add(self, agent: Agent, digest: str) -> None:
-        """Raises ``conflict`` if the name is taken."""
+        """Raises ``conflict`` if the name is taken, or one of its certificates'."""
 
     async def get(self, id_or_name: str) -> Agent | None: ...
+    async def named_by(self, certificate_names: Sequence[str]) -> Sequence[str]:
+        """The names of the agents whose certificates may have one of these names."""
+
     async def digest(self, name: str) -> str | None: ...
     async def rekey(self, name: str, digest: str) -> bool: ...
     async def list(self) -> Sequence[Agent]: ...
     async def seen(self, names: Sequence[str], at: datetime) -> None: ...
     async def delete(self, agent_id: str) -> bool: ...
+
+
+class RevocationRepository(Protocol):
+    """Certificates that open no link any more, by fingerprint."""
+
+    async def add(self, revoked: RevokedCertificate) -> bool:
+        """False if it was revoked before; that is kept as it is."""
+
+    async def get(self, fingerprint: str) -> RevokedCertificate | None: ...
+    async def list(self) -> Sequence[RevokedCertificate]:
+        """Newest first."""
+
+    async def delete(self, fingerprint: str) -> bool: ...
 
 
 class ConnectionRepository(Protocol):
@@ -128,6 +150,9 @@ class Engine(Protocol):
 
     def end_agent(self, name: str) -> int:
         """Drops the links of a removed agent; how many."""
+
+    def end_certificate(self, fingerprint: str) -> None:
+        """Ends the links of a revoked certificate."""
 
 
 class RecordingReader(Protocol):

@@ -31,10 +31,18 @@ class AgentCredential:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateCredential:
+    """A certificate that the handshake has proven: the leaf's names, and the SHA-256 of its DER in hex."""
+
+    names: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class TokenCredential:
     """A user's token."""
 
     token: str = field(repr=False)
 
 
-Credential = AgentCredential | TokenCredential
+Credential = AgentCredential | CertificateCredential | TokenCredential

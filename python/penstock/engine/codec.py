@@ -8,6 +8,7 @@ from penstock.domain.plan import Plan, PostgresLogin, Target, TcpTarget
 from penstock.domain.principal import (
     AgentCredential,
     AgentPrincipal,
+    CertificateCredential,
     Credential,
     Principal,
     TokenCredential,
@@ -50,6 +51,8 @@ def _credential(shape: dict[str, Any]) -> Credential:
             return TokenCredential(shape["token"])
         case "agent":
             return AgentCredential(shape["name"], shape["secret"])
+        case "certificate":
+            return CertificateCredential(tuple(shape["names"]), shape["fingerprint"])
         case other:
             raise ValueError(f"unknown credential {other!r}")
 

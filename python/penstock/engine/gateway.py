@@ -99,6 +99,11 @@ class Gateway:
         with core_errors():
             return self._core.end_agent(name)
 
+    def end_certificate(self, fingerprint: str) -> None:
+        """Ends the links of a revoked certificate."""
+        with core_errors():
+            self._core.end_certificate(fingerprint)
+
     def shutdown(self, grace_seconds: float) -> None:
         """Lets live sessions finish for so long, then stops. Blocks: run it off the loop."""
         with core_errors():

@@ -9,7 +9,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from penstock.domain.addresses import is_host
 from penstock.domain.certificate import AuthorityFile, CertificateFiles, NewCertificate, PeerCertificate
 from penstock.domain.errors import conflict, malformed
-from penstock.domain.names import check_name
+from penstock.domain.names import check_certificate_name, check_name
 from penstock.domain.ports import Clock
 from penstock.identity.authority import Authority, Leaf, Pair, usable
 from penstock.identity.leaf import describe
@@ -20,7 +20,6 @@ _HINT = (
     "restore pki/ from a backup; deleting it makes a new CA, and every certificate must then be issued anew"
 )
 _FILE_BYTES = 1 << 20
-_NAME_CHARACTERS = 253
 
 
 class PeerAuthority:
@@ -97,9 +96,8 @@ class PeerAuthority:
 
 
 def _check_alternative(name: str) -> str:
-    host = name.removeprefix("*.")
-    proper = name.isascii() and name.isprintable() and " " not in name and len(name) <= _NAME_CHARACTERS
-    if not proper or not ("://" in name or "@" in name or is_host(host)):
+    check_certificate_name(name)
+    if not ("://" in name or "@" in name or is_host(name.removeprefix("*."))):
         raise malformed(
             f"{name!r} cannot stand in a certificate",
             hint="give a host name, an address, an e-mail address or a URI",

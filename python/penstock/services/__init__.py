@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from penstock.services.agents import Agents
 from penstock.services.authentication import Authentication
+from penstock.services.certificates import Certificates
 from penstock.services.connections import Connections
 from penstock.services.groups import Groups
 from penstock.services.health import Health
@@ -24,6 +25,7 @@ class Services:
     users: Users
     groups: Groups
     agents: Agents
+    certificates: Certificates
     connections: Connections
     sessions: Sessions
     health: Health

@@ -3,14 +3,14 @@
 import asyncio
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from penstock.domain.agent import Agent, AgentPresence
 from penstock.domain.agent_key import AgentKey
 from penstock.domain.errors import not_found
-from penstock.domain.names import check_name
+from penstock.domain.names import check_certificate_name, check_name
 from penstock.domain.ports import AgentRepository, Clock, Engine, Secrets
 from penstock.domain.session import SessionFilter
 from penstock.domain.user import Identity
@@ -61,9 +61,17 @@ class Agents:
             raise not_found("agent", id_or_name, hint="list them: penstock admin get agents")
         return AgentState(agent, self._engine.agents().get(agent.name))
 
-    async def create(self, actor: Identity, name: str) -> tuple[AgentState, AgentKey]:
-        """The agent and its key, which is not kept. Raises ``conflict`` if the name is taken."""
+    async def create(
+        self, actor: Identity, name: str, certificate_names: Sequence[str] | None = None
+    ) -> tuple[AgentState, AgentKey]:
+        """The agent and its key, which is not kept.
+
+        It may dial with a certificate too, of one of these names or else of its own. Raises ``conflict`` if a
+        name is taken.
+        """
         agent, secret = self._new(check_name("an agent", name))
+        known = [name] if certificate_names is None else map(check_certificate_name, certificate_names)
+        agent = replace(agent, certificate_names=tuple(dict.fromkeys(known)))
         await self._agents.add(agent, self._secrets.digest(secret))
         self._log.info("agent created", actor=actor.user.email, agent=name)
         return AgentState(agent, None), self._key(name, secret)

@@ -15,13 +15,21 @@ from penstock.domain.ports import (
     Secrets,
     SessionRepository,
 )
-from penstock.domain.principal import AgentCredential, AgentPrincipal, Credential, Principal, UserPrincipal
+from penstock.domain.principal import (
+    AgentCredential,
+    AgentPrincipal,
+    CertificateCredential,
+    Credential,
+    Principal,
+    UserPrincipal,
+)
 from penstock.domain.question import NOTED, Answer, Authenticate, Begin, Decide, Ended, Question, Verdict
 from penstock.domain.session import Session
 from penstock.domain.user import Identity
 from penstock.policy.decision import Context, Deny, Subject, Verb
 from penstock.policy.engine import PolicyEngine
 from penstock.services.authentication import Authentication
+from penstock.services.certificates import CertificateGate
 from penstock.services.plans import login, target
 
 
@@ -31,6 +39,7 @@ class Gate:
     def __init__(
         self,
         authentication: Authentication,
+        certificates: CertificateGate,
         agents: AgentRepository,
         connections: ConnectionRepository,
         sessions: SessionRepository,
@@ -41,6 +50,7 @@ class Gate:
         limits: Limits,
     ) -> None:
         self._authentication = authentication
+        self._certificates = certificates
         self._agents = agents
         self._connections = connections
         self._sessions = sessions
@@ -68,6 +78,8 @@ class Gate:
         """Whom this credential proves."""
         if isinstance(credential, AgentCredential):
             return await self._agent(credential, peer)
+        if isinstance(credential, CertificateCredential):
+            return await self._certificates.identify(credential, peer)
         identity = await self._authentication.identify(credential.token)
         return UserPrincipal(identity.user.id, identity.user.email, identity.token.id)
 

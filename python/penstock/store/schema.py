@@ -91,6 +91,25 @@ agents = Table(
     Column("last_seen_at", Micros),
 )
 
+# Each name belongs to one agent: a certificate never leaves a choice.
+agent_certificate_names = Table(
+    "agent_certificate_names",
+    metadata,
+    Column("name", String(253), primary_key=True),
+    Column("agent_id", ForeignKey("agents.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+# Of certificates, not of agents: it outlives the agent.
+revoked_certificates = Table(
+    "revoked_certificates",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("name", String(253)),
+    Column("reason", Text, nullable=False),
+    Column("revoked_at", Micros, nullable=False),
+    Column("revoked_by", String(254), nullable=False),
+)
+
 connections = Table(
     "connections",
     metadata,

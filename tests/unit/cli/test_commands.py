@@ -57,6 +57,7 @@ def test_the_surface_is_the_agreed_one() -> None:
         "sessions",
         "admin",
         "status",
+        "pki",
     }
     assert {path[1] for path in ALL if path[0] == "sessions" and len(path) > 1} == {
         "list",
@@ -64,6 +65,12 @@ def test_the_surface_is_the_agreed_one() -> None:
         "replay",
         "verify",
         "kill",
+    }
+    assert {path[1] for path in ALL if path[0] == "pki" and len(path) > 1} == {
+        "init",
+        "issue",
+        "revoke",
+        "list",
     }
     for verb in ("create", "get", "delete"):
         assert {path[2] for path in ALL if path[:2] == ("admin", verb) and len(path) > 2} == {

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 from penstock.domain.errors import Code, PenstockError, Side
 from penstock.domain.plan import Limits, Plan, PostgresLogin, TcpTarget, UnixTarget
-from penstock.domain.principal import AgentCredential, AgentPrincipal, TokenCredential, UserPrincipal
+from penstock.domain.principal import (
+    AgentCredential,
+    AgentPrincipal,
+    CertificateCredential,
+    TokenCredential,
+    UserPrincipal,
+)
 from penstock.domain.question import NOTED, Authenticate, Begin, Decide, Ended, Question, Verdict
 from penstock.domain.session import Client, SessionEnd, SessionStatus
 from penstock.engine.codec import read_question, write_verdict
@@ -31,6 +37,14 @@ COUNTS = {"statements": 3, "client_bytes": 4, "upstream_bytes": 5}
                 "peer": "p",
             },
             Authenticate(AgentCredential("a", "s"), "p"),
+        ),
+        (
+            {
+                "ask": "authenticate",
+                "credential": {"kind": "certificate", "names": ["a", "b"], "fingerprint": "0f"},
+                "peer": "p",
+            },
+            Authenticate(CertificateCredential(("a", "b"), "0f"), "p"),
         ),
         (
             {"ask": "decide", "principal": USER, "connection": "db", "peer": "p"},

@@ -42,6 +42,7 @@ def test_a_gateway_binds_says_where_and_stops(tmp_path: Path) -> None:
         assert gateway.sessions() == {}
         assert not gateway.kill("nothing", SessionStatus.KILLED, "why")
         assert (gateway.end_token("nothing"), gateway.end_agent("nothing")) == (0, 0)
+        gateway.end_certificate("nothing")
         with pytest.raises(PenstockError, match="cannot listen") as taken:
             Gateway(_config(tmp_path, parse_address(bound.http)), _never).start()
         assert taken.value.code is Code.CONFLICT

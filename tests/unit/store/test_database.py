@@ -5,12 +5,15 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from penstock import store
 from penstock.domain.errors import PenstockError
 from penstock.store.database import Database
-from penstock.store.schema import groups, metadata
-from sqlalchemy import insert, select, text
+from penstock.store.schema import agent_certificate_names, groups, metadata
+from sqlalchemy import create_engine, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 pytestmark = pytest.mark.anyio
@@ -80,6 +83,24 @@ async def test_what_raises_is_not_kept(tmp_path: Path) -> None:
             raise ValueError("stop")
     async with database.read() as reader:
         assert (await reader.execute(select(groups))).all() == []
+    await database.close()
+
+
+async def test_agents_of_an_older_store_may_dial_with_certificates_of_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "penstock.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(store.__file__).with_name("migrations")))
+    config.set_main_option("path_separator", "os")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for name in ("office", "local"):
+            connection.exec_driver_sql(f"INSERT INTO agents VALUES ('{name}-id', '{name}', 'x', 1, NULL)")
+    engine.dispose()
+    database = await Database.open(path)
+    async with database.read() as reader:
+        assert (await reader.execute(select(agent_certificate_names))).all() == [("office", "office-id")]
     await database.close()
 
 

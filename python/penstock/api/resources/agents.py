@@ -12,9 +12,10 @@ from penstock.services.agents import Agents, AgentState
 
 
 class NewAgentBody(Body):
-    """An agent to make."""
+    """An agent to make. ``certificate_names``: those of its certificates, by default its own name."""
 
     name: str = Field(max_length=63)
+    certificate_names: list[str] | None = Field(None, min_length=1, max_length=64)
 
 
 class AgentShape(Shape):
@@ -26,6 +27,7 @@ class AgentShape(Shape):
     links: int
     created_at: datetime
     last_seen_at: datetime | None
+    certificate_names: list[str]
 
     @classmethod
     def of(cls, state: AgentState) -> "AgentShape":
@@ -37,6 +39,7 @@ class AgentShape(Shape):
             links=0 if state.presence is None else state.presence.links,
             created_at=state.agent.created_at,
             last_seen_at=state.agent.last_seen_at,
+            certificate_names=list(state.agent.certificate_names),
         )
 
 
@@ -75,7 +78,7 @@ class AgentResource:
 
     async def create(self, body: NewAgentBody, identity: CurrentIdentity) -> NewAgentShape:
         """The agent with its key."""
-        state, key = await self._agents.create(identity, body.name)
+        state, key = await self._agents.create(identity, body.name, body.certificate_names)
         return NewAgentShape(**AgentShape.of(state).model_dump(), key=str(key))
 
     async def get(self, agent: str) -> AgentShape:

@@ -23,17 +23,26 @@ def create() -> None:
 
 @create.command()
 @click.argument("name")
+@click.option(
+    "--certificate-name",
+    "certificate_names",
+    multiple=True,
+    metavar="NAME",
+    help="The name in a certificate that it may dial with.  [default: the agent's own]",
+)
 @output_option()
 @click.pass_obj
-def agent(state: State, name: str) -> None:
+def agent(state: State, name: str, certificate_names: tuple[str, ...]) -> None:
     """Create an agent and print its key, which is shown this one time only.
 
     \b
     Examples:
       penstock admin create agent office
       penstock admin create agent office -o json | jq -r .key
+      penstock admin create agent office --certificate-name office.corp.example
     """
-    created = _post(state, "agents", {"name": name})
+    certificates = {"certificate_names": list(certificate_names)} if certificate_names else {}
+    created = _post(state, "agents", {"name": name, **certificates})
     if state.json:
         write_json(created)
         return

@@ -9,6 +9,8 @@ from penstock.cli.lazy import Lazy, LazyGroup
 _TABLE = {
     "init": Lazy("penstock.cli.pki.init:init", "Make the authority of the tunnel port's peers."),
     "issue": Lazy("penstock.cli.pki.issue:issue", "Issue a certificate and its key."),
+    "revoke": Lazy("penstock.cli.pki.revoke:revoke", "Revoke a certificate, and end its links at once."),
+    "list": Lazy("penstock.cli.pki.list:list_certificates", "List what was issued here and what is revoked."),
 }
 
 
@@ -18,6 +20,7 @@ def pki() -> None:
 
     Agents that dial tls://HOST:8443 prove who they are by a certificate. The authority lies in
     PENSTOCK_HOME/pki on the gateway's machine: `init` and `issue` run there, and need no gateway.
+    `revoke` and `list` ask the gateway.
 
     \b
     A first certificate:
