@@ -74,6 +74,7 @@ def refused(stack: Stack, name: str, detail: str, hint: str) -> bool:
     """Asserts what a query says on a connection whose session does not come to be."""
     problem = refusal(stack.cli, "exec", name, "-i", QUERY)
     [session, *_] = stack.api.get("sessions", connection=name)["items"]
+    session = stack.api.ended(session["id"])
     assert (session["status"], session["reason"]) == ("failed", problem["detail"])
     return says(problem, "refused", "gateway", detail, hint)
 
@@ -190,7 +191,7 @@ def test_an_agent_that_is_offline(stack: Stack, postgres: Postgres, application:
     done = psql(stack.forward("far").port, application, "-c", QUERY)
     assert done.code == 2
     assert "FATAL" in done.err and "asleep" in done.err and "HINT" in done.err
-    assert stack.api.session(application)["status"] == "failed"
+    assert stack.api.ended(stack.api.session(application)["id"])["status"] == "failed"
 
 
 @pytest.mark.parametrize("kind", ["wrong secret", "deleted agent", "no key", "half a key"])

@@ -38,7 +38,7 @@ def test_login_keeps_what_later_commands_need_and_nobody_else_may_read(stack: St
         assert (stack.cli.home / file).stat().st_mode & 0o777 == 0o600
     status = stack.cli.json("status")
     assert status["user"]["email"] == ADMIN
-    assert status["agents"] == {"total": 1, "online": 1}
+    assert status["agents"]["online"] >= 1
 
 
 def test_admin_creates_what_scripts_need(stack: Stack, postgres: Postgres) -> None:

@@ -34,6 +34,7 @@ class Process:
         self.out = out
         """Its stdout."""
         self._stop = stop
+        self._asked = False
 
     @property
     def pid(self) -> int:
@@ -69,8 +70,7 @@ class Process:
 
     def stop(self) -> int:
         """Asks it to end; returns its exit code."""
-        if self.running:
-            self.signal(self._stop)
+        self.ask()
         return self.wait()
 
     def kill(self) -> None:
@@ -78,13 +78,18 @@ class Process:
         self.signal(signal.SIGKILL)
         self.wait()
 
+    def ask(self) -> None:
+        """Asks it to end, whatever state it is in; once, for a second time means at once."""
+        if self.running and not self._asked:
+            self._asked = True
+            self.signal(signal.SIGCONT)
+            self.signal(self._stop)
+
     def end(self) -> None:
-        """Ends it and all of its group, whatever state it is in."""
+        """Ends it and all of its group."""
         try:
-            if self.running:
-                self.signal(signal.SIGCONT)
-                self.signal(self._stop)
-                self.popen.wait(_STOP_SECONDS)
+            self.ask()
+            self.popen.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             pass
         finally:
@@ -108,6 +113,8 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for child in reversed(self._children):
+            child.ask()
         while self._children:
             self._children.pop().end()
 
