@@ -22,7 +22,7 @@ from pydantic_settings import (
 
 from penstock.domain.addresses import Address, advertised_url, parse_address
 from penstock.domain.errors import PenstockError, Side, malformed
-from penstock.domain.pem import decode_pem
+from penstock.pem import read_pem
 
 FILE_NAME = "penstock.toml"
 
@@ -36,7 +36,7 @@ def _comma_list(value: object) -> object:
 
 
 def _pem(value: SecretStr) -> SecretStr:
-    return SecretStr(decode_pem(value.get_secret_value()))
+    return SecretStr(read_pem(value.get_secret_value()))
 
 
 def _upper(value: object) -> object:
@@ -80,6 +80,12 @@ class Settings(BaseSettings):
         alias="GRPC_LISTEN",
         description="Where gRPC is served to agents and clients. Unset: `0.0.0.0:8010`, and "
         "`127.0.0.1:8010` for `start standalone` and `demo`.",
+    )
+    tunnel_listen: ListenAddress | None = Field(
+        None,
+        alias="TUNNEL_LISTEN",
+        description="Where agents dial with certificates (carrier `tls`). Unset: no port until `penstock pki "
+        "init` has made the authority, then `0.0.0.0:8443`, and `127.0.0.1:8443` for `start standalone`.",
     )
     admin_listen: ListenAddress | None = Field(
         None,
@@ -142,19 +148,22 @@ class Settings(BaseSettings):
         "and `GRPC_URL` names one of our own ports, for else something before us ends TLS.",
     )
     tls_key: Pem | None = Field(
-        None, alias="TLS_KEY", description="The private key for 8009 and 8010: PEM, or base64 of PEM."
+        None,
+        alias="TLS_KEY",
+        description="The private key for 8009 and 8010, and an agent's for `tls://`: PEM, base64 of PEM, "
+        "or the path of a file (absolute, or it begins with `./` or `~`).",
     )
     tls_cert: Pem | None = Field(
         None,
         alias="TLS_CERT",
-        description="Its certificate and chain: PEM, or base64 of PEM. Without `TLS_KEY` and `TLS_CERT` the "
+        description="Its certificate and chain, leaf first: as `TLS_KEY`. Without both, the "
         "gateway makes its own CA.",
     )
     tls_ca: Pem | None = Field(
         None,
         alias="TLS_CA",
-        description="The CA that an agent or client expects, and that the gateway appends to its chain: PEM, "
-        "or base64 of PEM.",
+        description="The CA that an agent or client expects, and that the gateway appends to its chain: as "
+        "`TLS_KEY`.",
     )
     tls_server_name: str | None = Field(
         None,
@@ -164,8 +173,14 @@ class Settings(BaseSettings):
     key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("PENSTOCK_KEY", "HOOP_KEY", "HOOP_DSN"),
-        description="An agent's key, as `penstock admin create agent` printed it. `HOOP_KEY` and `HOOP_DSN` "
-        "are read too.",
+        description="An agent's key, as `penstock admin create agent` printed it, or `tls://HOST:8443` for "
+        "one that dials with `TLS_CERT` and `TLS_KEY`. `HOOP_KEY` and `HOOP_DSN` are read too.",
+    )
+    tunnel_flavour: Annotated[Literal["swap", "rh2"], BeforeValidator(_lower)] = Field(
+        "swap",
+        alias="TUNNEL_FLAVOUR",
+        description="How an agent on `tls://` lets the gateway request: `swap` as HAProxy does, or `rh2` as "
+        "the IETF draft does.",
     )
     allow: Names = Field(
         (),
@@ -221,6 +236,11 @@ class Settings(BaseSettings):
             parse_address(self.grpc_listen or f"{host}:8010"),
             parse_address(self.admin_listen or "127.0.0.1:19000"),
         )
+
+    def tunnel(self, *, loopback: bool) -> Address:
+        """Where agents dial with certificates, if there is an authority for them."""
+        host = "127.0.0.1" if loopback else "0.0.0.0"  # noqa: S104 - the gateway is a server
+        return parse_address(self.tunnel_listen or f"{host}:8443")
 
 
 def names() -> dict[str, str]:

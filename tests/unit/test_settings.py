@@ -33,6 +33,9 @@ def test_the_defaults_are_those_of_the_design(clean: Path) -> None:
         Address("127.0.0.1", 19000),
     )
     assert {address.host for address in settings.listen(loopback=True)} == {"127.0.0.1"}
+    assert settings.tunnel(loopback=False) == Address("0.0.0.0", 8443)
+    assert settings.tunnel(loopback=True) == Address("127.0.0.1", 8443)
+    assert settings.tunnel_flavour == "swap"
     assert (settings.link_keepalive_seconds, settings.session_idle_seconds) == (15, 3600)
     assert (settings.admin_group, settings.log_encoding, settings.log_level) == ("admin", "json", "INFO")
     assert (settings.statement_bytes, settings.api_url, settings.postgres_db_uri) == (1048576, None, None)
@@ -42,7 +45,7 @@ def test_every_name_of_the_design_is_there() -> None:
     fixed = """HTTP_LISTEN GRPC_LISTEN ADMIN_LISTEN LINK_KEEPALIVE_SECONDS PENSTOCK_HOME PENSTOCK_ADMIN_EMAIL
     PENSTOCK_ADMIN_PASSWORD POSTGRES_DB_URI API_URL GRPC_URL TLS_KEY TLS_CERT TLS_CA LOG_ENCODING LOG_LEVEL
     LOG_GRPC PLUGIN_AUDIT_PATH STATIC_UI_PATH ORG_MULTI_TENANT ADMIN_USERNAME PENSTOCK_KEY HOOP_KEY HOOP_DSN
-    TLS_SERVER_NAME"""
+    TLS_SERVER_NAME TUNNEL_LISTEN TUNNEL_FLAVOUR"""
     assert set(fixed.split()) <= set(names())
 
 
@@ -81,6 +84,14 @@ def test_tls_material_may_be_base64(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.tls_key.get_secret_value() == settings.tls_cert.get_secret_value() == PEM
 
 
+def test_tls_material_may_be_a_file(clean: Path) -> None:
+    (clean / "x.pem").write_text(PEM)
+    for value in (str(clean / "x.pem"), "../home/x.pem"):
+        key = load({"TLS_KEY": value}).tls_key
+        assert key is not None
+        assert key.get_secret_value() == PEM
+
+
 def test_an_allow_list_is_separated_by_commas(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENSTOCK_ALLOW", "db:5432, 10.0.0.0/8:*,,unix:/run/x ")
     assert load().allow == ("db:5432", "10.0.0.0/8:*", "unix:/run/x")
@@ -97,6 +108,9 @@ def test_an_allow_list_is_separated_by_commas(clean: Path, monkeypatch: pytest.M
         ("API_URL", "gw.example"),
         ("GRPC_URL", "grpcs://user:pass@gw"),
         ("TLS_KEY", "not pem"),
+        ("TLS_CERT", "/no/such/file.pem"),
+        ("TUNNEL_LISTEN", "8443"),
+        ("TUNNEL_FLAVOUR", "vanilla"),
         ("LOG_LEVEL", "loud"),
         ("LOG_ENCODING", "xml"),
         ("LOG_GRPC", "perhaps"),

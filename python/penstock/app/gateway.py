@@ -21,6 +21,7 @@ from penstock.app.startup import (
     server_identity,
     server_info,
     static_ui,
+    tunnel_config,
 )
 from penstock.clock import SystemClock
 from penstock.domain.plan import Limits
@@ -108,7 +109,9 @@ async def serve(settings: Settings, *, standalone: bool) -> None:
         setup_token = await core.setup.prepare(*first_admin(settings))
         decider = Decider(core.gate.answer, timeout_seconds=settings.ask_timeout_seconds * 0.9)
         path = stack.enter_context(socket_path(run_folder))
-        engine = Gateway(engine_config(settings, identity, path, standalone=standalone), decider.ask)
+        tunnel = tunnel_config(settings, home, standalone=standalone)
+        config = engine_config(settings, identity, path, tunnel, standalone=standalone)
+        engine = Gateway(config, decider.ask)
         drain = _Drain(engine, decider)
         stack.push_async_callback(drain, 0.0)
         bound = await asyncio.to_thread(engine.start)
@@ -248,6 +251,7 @@ def _announce(
         version=server.version,
         http=bound.http,
         grpc=bound.grpc,
+        tunnel=bound.tunnel,
         admin=bound.admin,
         api_url=server.api_url,
     )

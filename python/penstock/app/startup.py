@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 from penstock import __version__
 from penstock.clock import SystemClock
 from penstock.domain.addresses import Address, is_host, parse_address
-from penstock.domain.agent_key import AgentKey
+from penstock.domain.agent_key import AgentKey, TunnelAddress
 from penstock.domain.errors import PenstockError, Side, malformed
 from penstock.domain.names import check_email, check_password
-from penstock.engine.agent import AgentConfig
-from penstock.engine.gateway import Bound, GatewayConfig
+from penstock.engine.agent import AgentCertificate, AgentConfig
+from penstock.engine.gateway import Bound, GatewayConfig, TunnelConfig
+from penstock.identity.peers import PeerAuthority
 from penstock.identity.pki import OwnAuthority, ServerIdentity
-from penstock.identity.tls_material import configured_identity
+from penstock.identity.tls_material import configured_hosts, configured_identity, configured_peer
 from penstock.services.server import Advertised, ServerInfo, describe_server
 from penstock.settings import Settings
 
@@ -21,7 +22,12 @@ LOCAL_AGENT = "local"
 
 
 def engine_config(
-    settings: Settings, identity: ServerIdentity, api_socket: Path, *, standalone: bool
+    settings: Settings,
+    identity: ServerIdentity,
+    api_socket: Path,
+    tunnel: TunnelConfig | None = None,
+    *,
+    standalone: bool,
 ) -> GatewayConfig:
     """What the data plane is told."""
     http, grpc, admin = settings.listen(loopback=standalone)
@@ -34,6 +40,22 @@ def engine_config(
         key_pem=identity.key_pem,
         keepalive_seconds=settings.link_keepalive_seconds,
         ask_timeout_seconds=settings.ask_timeout_seconds,
+        tunnel=tunnel,
+    )
+
+
+def tunnel_config(settings: Settings, home: Path, *, standalone: bool) -> TunnelConfig | None:
+    """The tunnel port: if it is asked for, or if there is an authority for those who dial it."""
+    peers = PeerAuthority(home, SystemClock())
+    if settings.tunnel_listen is None and not peers.exists:
+        return None
+    authority = peers.init()
+    shown = peers.server(_names(settings, standalone=standalone))
+    return TunnelConfig(
+        listen=settings.tunnel(loopback=standalone),
+        chain_pem=shown.chain_pem,
+        key_pem=shown.key_pem,
+        client_ca_pem=authority.path.read_text("ascii"),
     )
 
 
@@ -45,11 +67,22 @@ def server_identity(settings: Settings, home: Path, *, standalone: bool) -> Serv
         return configured_identity(cert.get_secret_value(), key.get_secret_value(), ca_pem)
     if cert is not None or key is not None:
         raise _refusal("TLS_KEY and TLS_CERT belong together", "set both, or neither for a CA of our own")
+    return OwnAuthority(home, SystemClock()).identity(_names(settings, standalone=standalone))
+
+
+def _names(settings: Settings, *, standalone: bool) -> list[str]:
+    """The hosts that the gateway is reached at: what it listens on, what is advertised and configured."""
     listening = [address.host for address in settings.listen(loopback=standalone)[:2]]
+    if settings.tunnel_listen is not None:
+        listening.append(settings.tunnel(loopback=standalone).host)
     advertised = [urlsplit(url).hostname for url in (settings.api_url, settings.grpc_url) if url]
-    found = ["localhost", "127.0.0.1", "::1", socket.gethostname(), *listening, *advertised]
-    names = [name for name in found if name and is_host(name) and name not in ("0.0.0.0", "::")]  # noqa: S104
-    return OwnAuthority(home, SystemClock()).identity(names)
+    configured = () if settings.tls_cert is None else configured_hosts(settings.tls_cert.get_secret_value())
+    found = ["localhost", "127.0.0.1", "::1", socket.gethostname(), *listening, *advertised, *configured]
+    return [name for name in found if name and _is_certain(name)]
+
+
+def _is_certain(name: str) -> bool:
+    return is_host(name.removeprefix("*.")) and name not in ("0.0.0.0", "::")  # noqa: S104 - not bound
 
 
 def server_info(settings: Settings, identity: ServerIdentity, bound: Bound) -> ServerInfo:
@@ -101,8 +134,15 @@ def agent_config(settings: Settings) -> AgentConfig:
     """What an agent is told."""
     if settings.key is None:
         raise _refusal("PENSTOCK_KEY is not set", "give the key that penstock admin create agent printed")
+    text = settings.key.get_secret_value()
+    address = TunnelAddress.parse(text)
+    if address is None:
+        key, certificate = AgentKey.parse(text), None
+    else:
+        key, certificate = _certified(settings, address)
     return AgentConfig(
-        key=AgentKey.parse(settings.key.get_secret_value()),
+        key=key,
+        certificate=certificate,
         allow=settings.allow,
         insecure=settings.insecure,
         keepalive_seconds=settings.link_keepalive_seconds,
@@ -110,6 +150,25 @@ def agent_config(settings: Settings) -> AgentConfig:
         server_name=settings.tls_server_name,
         admin_listen=settings.admin_listen,
     )
+
+
+def _certified(settings: Settings, address: TunnelAddress) -> tuple[AgentKey, AgentCertificate]:
+    """Who an agent on ``tls://`` is: by its certificate."""
+    cert, key = settings.tls_cert, settings.tls_key
+    if cert is None or key is None:
+        raise _refusal(
+            "PENSTOCK_KEY is tls://, and TLS_CERT or TLS_KEY is not set",
+            "set both to what penstock pki issue NAME wrote: the texts, base64 of them, or the paths",
+        )
+    identity = configured_identity(cert.get_secret_value(), key.get_secret_value(), None)
+    leaf = configured_peer(identity.chain_pem)
+    if leaf.expires_at <= SystemClock().now():
+        raise _refusal(
+            f"the certificate in TLS_CERT expired on {leaf.expires_at.date().isoformat()}",
+            f"issue another: penstock pki issue {leaf.name}",
+        )
+    certificate = AgentCertificate(identity.chain_pem, identity.key_pem, settings.tunnel_flavour)
+    return AgentKey(address.url, leaf.name, "", address.ca_pin), certificate
 
 
 def local_agent_config(settings: Settings, bound: Bound, secret: str) -> AgentConfig:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 
 from penstock.cli.errors import Refusal
-from penstock.domain.pem import decode_pem
+from penstock.pem import read_pem
 
 
 def ca_pem() -> str | None:
-    """The CA that the gateway's certificate must lead to, from `TLS_CA`: PEM, or base64 of PEM."""
+    """The CA that the gateway's certificate must lead to, from `TLS_CA`: PEM, base64 of PEM, or a path."""
     value = os.environ.get("TLS_CA")
     try:
-        return decode_pem(value) if value else None
+        return read_pem(value) if value else None
     except ValueError as error:
         raise Refusal(f"TLS_CA {error}.", hint="Unset it, or set it to the PEM text of the CA.") from error
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from penstock import _core
 from penstock.domain.agent_key import AgentKey
@@ -11,8 +11,24 @@ from penstock.engine.errors import core_errors, parse_error
 
 
 @dataclass(frozen=True, slots=True)
+class AgentCertificate:
+    """What proves an agent at a tunnel port: its chain in PEM, leaf first, and the key."""
+
+    chain_pem: str
+    key_pem: str = field(repr=False)
+    flavour: str
+
+    def as_shape(self) -> dict[str, str]:
+        """Its part of the configuration."""
+        return {"cert_pem": self.chain_pem, "key_pem": self.key_pem, "flavour": self.flavour}
+
+
+@dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """What an agent is told. Empty ``allow`` means what the gateway asks."""
+    """What an agent is told. Empty ``allow`` means what the gateway asks.
+
+    With a ``certificate`` the key has no secret, and its name is for people.
+    """
 
     key: AgentKey
     allow: Sequence[str]
@@ -21,6 +37,7 @@ class AgentConfig:
     ca_pem: str | None = None
     server_name: str | None = None
     admin_listen: str | None = None
+    certificate: AgentCertificate | None = None
 
     def as_json(self) -> str:
         """As ``crates/agent`` reads it."""
@@ -36,6 +53,7 @@ class AgentConfig:
                 "allow": list(self.allow),
                 "keepalive_seconds": self.keepalive_seconds,
                 "admin_listen": self.admin_listen,
+                **({} if self.certificate is None else self.certificate.as_shape()),
             }
         )
 

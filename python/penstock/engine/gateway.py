@@ -15,6 +15,25 @@ from penstock.engine.errors import core_errors
 
 
 @dataclass(frozen=True, slots=True)
+class TunnelConfig:
+    """The port for links on mutual TLS: what it shows, and whose certificates it asks for."""
+
+    listen: Address
+    chain_pem: str
+    key_pem: str = field(repr=False)
+    client_ca_pem: str
+
+    def as_shape(self) -> dict[str, str]:
+        """Its part of the configuration."""
+        return {
+            "listen": str(self.listen),
+            "cert_pem": self.chain_pem,
+            "key_pem": self.key_pem,
+            "client_ca_pem": self.client_ca_pem,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayConfig:
     """What the data plane is told. The chain is PEM, leaf first."""
 
@@ -26,6 +45,7 @@ class GatewayConfig:
     key_pem: str = field(repr=False)
     keepalive_seconds: int
     ask_timeout_seconds: int
+    tunnel: TunnelConfig | None = None
 
     def as_json(self) -> str:
         """As ``crates/gateway`` reads it."""
@@ -38,6 +58,7 @@ class GatewayConfig:
                 "tls": {"cert_pem": self.chain_pem, "key_pem": self.key_pem},
                 "keepalive_seconds": self.keepalive_seconds,
                 "ask_timeout_seconds": self.ask_timeout_seconds,
+                "tunnel": None if self.tunnel is None else self.tunnel.as_shape(),
             }
         )
 
@@ -49,6 +70,7 @@ class Bound:
     http: str
     grpc: str
     admin: str | None
+    tunnel: str | None = None
 
 
 class Gateway:
@@ -62,7 +84,7 @@ class Gateway:
         """Binds the ports. Raises what the core says, naming the port that is taken."""
         with core_errors():
             bound = json.loads(self._core.start())
-        return Bound(bound["http"], bound["grpc"], bound.get("admin"))
+        return Bound(bound["http"], bound["grpc"], bound.get("admin"), bound.get("tunnel"))
 
     def ready(self, ready: bool) -> None:
         """What the health checks of the data plane answer."""

@@ -3,7 +3,9 @@
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from penstock.domain.certificate import PeerCertificate
 from penstock.domain.errors import PenstockError, Side, malformed
+from penstock.identity.leaf import describe, host_names
 from penstock.identity.pki import ServerIdentity
 
 
@@ -23,6 +25,19 @@ def configured_identity(cert_pem: str, key_pem: str, ca_pem: str | None) -> Serv
     tail = [authority for authority in authorities if authority not in chain]
     pems = [c.public_bytes(serialization.Encoding.PEM).decode("ascii") for c in [*chain, *tail]]
     return ServerIdentity(chain_pem="".join(pems), key_pem=key_pem, ca_pem=None)
+
+
+def configured_hosts(chain_pem: str) -> tuple[str, ...]:
+    """The hosts that ``TLS_CERT`` is for. Raises ``malformed`` as above."""
+    return host_names(_certificates("TLS_CERT", chain_pem)[0])
+
+
+def configured_peer(chain_pem: str) -> PeerCertificate:
+    """What ``TLS_CERT`` says of the agent that holds it. Raises ``malformed`` if it names nobody."""
+    try:
+        return describe(_certificates("TLS_CERT", chain_pem)[0])
+    except ValueError as error:
+        raise _bad("TLS_CERT", f"is no agent's certificate: {error}") from None
 
 
 def _certificates(setting: str, pem: str) -> list[x509.Certificate]:

@@ -1,10 +1,12 @@
 """What each part is told, and what keeps a gateway from starting."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
+from penstock.app.pki import peer_certificates
 from penstock.app.startup import (
     agent_config,
     engine_config,
@@ -14,10 +16,16 @@ from penstock.app.startup import (
     server_identity,
     server_info,
     static_ui,
+    tunnel_config,
 )
+from penstock.clock import SystemClock
+from penstock.domain.certificate import CertificateFiles, NewCertificate
 from penstock.domain.errors import PenstockError
 from penstock.engine.gateway import Bound
+from penstock.identity.peers import PeerAuthority
 from penstock.settings import Settings, load, names
+
+from tests.unit.world import ManualClock
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +140,68 @@ def test_an_agent_needs_its_key() -> None:
 def test_the_agent_of_standalone_dials_its_own_process(bound: str, dialled: str) -> None:
     config = local_agent_config(_load(), Bound("x", bound, None), "psa_x")
     assert (config.key.url, config.key.name, config.insecure) == (dialled, "local", True)
+
+
+def test_a_tunnel_port_is_opened_when_it_is_asked_for_or_somebody_may_dial_it(tmp_path: Path) -> None:
+    assert tunnel_config(_load(), tmp_path, standalone=False) is None
+    asked = tunnel_config(_load(TUNNEL_LISTEN="10.1.2.3:9"), tmp_path, standalone=False)
+    assert asked is not None
+    assert (str(asked.listen), asked.client_ca_pem) == ("10.1.2.3:9", (tmp_path / "pki/ca.pem").read_text())
+    default = tunnel_config(_load(), tmp_path, standalone=True)
+    assert default is not None
+    assert str(default.listen) == "127.0.0.1:8443"
+    assert "PRIVATE KEY" not in repr(default)
+
+
+def _hosts(chain_pem: str) -> set[x509.GeneralName]:
+    leaf = x509.load_pem_x509_certificate(chain_pem.encode())
+    return set(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+
+
+def test_the_tunnel_port_is_named_as_the_others_are(tmp_path: Path) -> None:
+    settings = _load(API_URL="https://api.example", TUNNEL_LISTEN="10.1.2.3:9")
+    identity = server_identity(settings, tmp_path, standalone=False)
+    tunnel = tunnel_config(settings, tmp_path, standalone=False)
+    assert tunnel is not None
+    assert _hosts(tunnel.chain_pem) == _hosts(identity.chain_pem)
+    configured = _load(TUNNEL_LISTEN="10.1.2.3:9", TLS_CERT=identity.chain_pem, TLS_KEY=identity.key_pem)
+    again = tunnel_config(configured, tmp_path, standalone=False)
+    assert again is not None
+    assert x509.DNSName("api.example") in _hosts(again.chain_pem)
+
+
+def _issued(home: Path, name: str = "office") -> CertificateFiles:
+    return peer_certificates(home).issue(NewCertificate(name, timedelta(days=1)), None)
+
+
+def test_an_agent_on_a_tunnel_port_is_named_by_its_certificate(tmp_path: Path) -> None:
+    issued = _issued(tmp_path)
+    values = {"TLS_CERT": str(issued.cert), "TLS_KEY": str(issued.key), "TUNNEL_FLAVOUR": "RH2"}
+    config = agent_config(_load(PENSTOCK_KEY=f"tls://gw.example?ca={issued.authority.pin}", **values))
+    assert (config.key.name, config.key.url, config.key.secret) == ("office", "tls://gw.example:8443", "")
+    assert config.key.ca_pin == issued.authority.pin
+    assert config.certificate is not None
+    assert (config.certificate.chain_pem, config.certificate.flavour) == (issued.cert.read_text(), "rh2")
+
+
+def test_an_agent_on_a_tunnel_port_needs_a_certificate_that_fits(tmp_path: Path) -> None:
+    issued, other = _issued(tmp_path), _issued(tmp_path, "other")
+    wrong = [
+        ({}, "TLS_CERT or TLS_KEY is not set"),
+        ({"TLS_CERT": str(issued.cert)}, "TLS_CERT or TLS_KEY is not set"),
+        ({"TLS_CERT": str(issued.cert), "TLS_KEY": str(other.key)}, "TLS_KEY is not the key"),
+    ]
+    for values, message in wrong:
+        with pytest.raises(PenstockError, match=message) as refused:
+            agent_config(_load(PENSTOCK_KEY="tls://gw.example", **values))
+        assert refused.value.hint
+
+
+def test_an_agents_certificate_that_has_expired_is_told_at_once(tmp_path: Path) -> None:
+    clock = ManualClock()
+    clock.time = SystemClock().now() - timedelta(days=2)
+    issued = PeerAuthority(tmp_path, clock).issue(NewCertificate("office", timedelta(days=1)), None)
+    values = {"TLS_CERT": str(issued.cert), "TLS_KEY": str(issued.key)}
+    with pytest.raises(PenstockError, match="expired on") as refused:
+        agent_config(_load(PENSTOCK_KEY="tls://gw.example", **values))
+    assert "pki issue office" in str(refused.value.hint)

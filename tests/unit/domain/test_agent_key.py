@@ -1,7 +1,7 @@
 """Agent keys."""
 
 import pytest
-from penstock.domain.agent_key import AgentKey
+from penstock.domain.agent_key import AgentKey, TunnelAddress
 from penstock.domain.errors import PenstockError
 
 PIN = "sha256:" + "0f" * 32
@@ -46,3 +46,28 @@ def test_what_is_no_key_is_refused_without_being_repeated(text: str) -> None:
 
 def test_a_key_does_not_show_its_secret() -> None:
     assert "hush" not in repr(AgentKey.parse("grpcs://a:hush@host"))
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "pin"),
+    [
+        ("tls://gw.example", "tls://gw.example:8443", None),
+        (f" tls://[::1]:443?ca={PIN}\n", "tls://[::1]:443", PIN),
+    ],
+)
+def test_a_tunnel_ports_address_has_no_secret(text: str, url: str, pin: str | None) -> None:
+    assert TunnelAddress.parse(text) == TunnelAddress(url, pin)
+
+
+def test_another_scheme_is_no_tunnel_ports() -> None:
+    assert TunnelAddress.parse("grpcs://a:b@c") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["tls://", "tls://a:topsecret@host", "tls://host?ca=x", "tls://host:x", "tls://["]
+)
+def test_what_is_no_tunnel_ports_address_is_refused_without_being_repeated(text: str) -> None:
+    with pytest.raises(PenstockError) as refused:
+        TunnelAddress.parse(text)
+    assert "topsecret" not in str(refused.value)
+    assert refused.value.hint

@@ -5,7 +5,7 @@ import json
 import pytest
 from penstock.domain.agent_key import AgentKey
 from penstock.domain.errors import PenstockError
-from penstock.engine.agent import Agent, AgentConfig
+from penstock.engine.agent import Agent, AgentCertificate, AgentConfig
 
 KEY = AgentKey("grpc://127.0.0.1:1", "a", "hush")
 
@@ -24,6 +24,14 @@ def test_the_core_is_told_all_of_it() -> None:
         "keepalive_seconds": 20,
         "admin_listen": "127.0.0.1:0",
     }
+
+
+def test_a_certificate_is_told_and_its_key_not_shown() -> None:
+    certificate = AgentCertificate("CHAIN", "hush", "rh2")
+    config = AgentConfig(AgentKey("tls://h:8443", "a", ""), [], False, 20, certificate=certificate)
+    told = json.loads(config.as_json())
+    assert (told["cert_pem"], told["key_pem"], told["flavour"]) == ("CHAIN", "hush", "rh2")
+    assert "hush" not in repr(config)
 
 
 def test_an_agent_redials_a_gateway_that_is_not_there() -> None:

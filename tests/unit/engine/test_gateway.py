@@ -1,6 +1,7 @@
 """The data plane behind its façade."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from penstock.domain.addresses import Address, parse_address
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.session import SessionStatus
 from penstock.engine.decider import Reply
-from penstock.engine.gateway import Gateway, GatewayConfig
+from penstock.engine.gateway import Gateway, GatewayConfig, TunnelConfig
 from penstock.identity.pki import OwnAuthority
 
 
@@ -36,7 +37,7 @@ def test_a_gateway_binds_says_where_and_stops(tmp_path: Path) -> None:
     bound = gateway.start()
     try:
         assert parse_address(bound.http).port != 0
-        assert bound.admin is None
+        assert (bound.admin, bound.tunnel) == (None, None)
         gateway.ready(True)
         assert gateway.agents() == {}
         assert gateway.sessions() == {}
@@ -56,3 +57,15 @@ def test_a_gateway_that_does_not_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(PenstockError, match="not running"):
         gateway.agents()
     gateway.shutdown(0)
+
+
+def test_a_tunnel_port_is_bound_and_its_key_not_shown(tmp_path: Path) -> None:
+    config = _config(tmp_path, Address("127.0.0.1", 0))
+    free, ca_pem = Address("127.0.0.1", 0), (tmp_path / "ca" / "ca.pem").read_text()
+    tunnel = TunnelConfig(free, config.chain_pem, config.key_pem, ca_pem)
+    assert "PRIVATE KEY" not in repr(replace(config, tunnel=tunnel))
+    gateway = Gateway(replace(config, tunnel=tunnel), _never)
+    bound = gateway.start()
+    gateway.shutdown(0)
+    assert bound.tunnel is not None
+    assert parse_address(bound.tunnel).port != 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from penstock.domain.errors import PenstockError
 from penstock.identity.pki import OwnAuthority, ServerIdentity
-from penstock.identity.tls_material import configured_identity
+from penstock.identity.tls_material import configured_hosts, configured_identity, configured_peer
 
 from tests.unit.world import ManualClock
 
@@ -39,3 +39,10 @@ def test_what_does_not_fit_names_its_setting(own: ServerIdentity, tmp_path: Path
         with pytest.raises(PenstockError, match=setting) as refused:
             configured_identity(cert, key, ca)
         assert "PRIVATE KEY" not in str(refused.value)
+
+
+def test_what_is_configured_tells_its_hosts_and_its_holder(own: ServerIdentity) -> None:
+    assert configured_hosts(own.chain_pem) == ("localhost",)
+    assert configured_peer(own.chain_pem).name == "Penstock gateway"
+    with pytest.raises(PenstockError, match="TLS_CERT"):
+        configured_peer(own.key_pem)
