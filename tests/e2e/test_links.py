@@ -23,6 +23,7 @@ from tests.e2e.stack.cli import Cli
 from tests.e2e.stack.clients import connect
 from tests.e2e.stack.environment import PENSTOCK, environment
 from tests.e2e.stack.gateway import ADMIN
+from tests.e2e.stack.logs import lines
 from tests.e2e.stack.postgres import Postgres
 from tests.e2e.stack.stack import AGENT, Stack
 from tests.e2e.stack.waiting import until
@@ -101,12 +102,6 @@ def test_an_agent_whose_pin_is_not_the_gateways(stack: Stack, tmp_path: Path) ->
     assert agent.running
     assert stack.api.get("agents/mispinned")["status"] == "offline"
     agent.end()
-
-
-def lines(log: Path) -> list[dict[str, Any]]:
-    """A log's whole lines."""
-    text = log.read_text("utf-8")
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines() if line.startswith("{")]
 
 
 # One port for everything

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 import pytest
@@ -17,6 +16,7 @@ from tests.e2e.stack.cli import Cli
 from tests.e2e.stack.clients import connect, psql
 from tests.e2e.stack.environment import PENSTOCK, environment
 from tests.e2e.stack.gateway import ADMIN, Gateway
+from tests.e2e.stack.logs import lines
 from tests.e2e.stack.ports import free_port
 from tests.e2e.stack.postgres import Postgres
 from tests.e2e.stack.processes import Processes
@@ -151,22 +151,17 @@ def test_an_agents_admin_port(stack: Stack) -> None:
     stack.agents["watched"].stop()
 
 
-def log_lines(log: Path) -> list[dict[str, Any]]:
-    """Every line of a JSON log."""
-    return [json.loads(line) for line in log.read_text("utf-8").splitlines()]
-
-
 def test_json_logs_parse_line_by_line(stack: Stack) -> None:
     """Gateway and agent: a time, a level, where it comes from and a message, whoever wrote it."""
     stack.cli.ok("exec", "db", "-i", "SELECT 1")
     for process in (stack.gateway.process, stack.agents[AGENT]):
-        entries = log_lines(process.log)
+        entries = lines(process.log)
         assert len(entries) > 2
         for entry in entries:
             assert {"timestamp", "level", "message", "target"} <= entry.keys(), entry
             assert entry["level"] in ("DEBUG", "INFO", "WARN", "ERROR"), entry
             assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", entry["timestamp"]), entry
-    targets = {entry["target"].split(".")[0].split(":")[0] for entry in log_lines(stack.gateway.process.log)}
+    targets = {entry["target"].split(".")[0].split(":")[0] for entry in lines(stack.gateway.process.log)}
     assert "penstock" in targets
 
 
@@ -204,9 +199,9 @@ def test_console_logs_and_the_grpc_log(root: Path) -> None:
     with standalone(root / "console", LOG_ENCODING="console", LOG_LEVEL="error", LOG_GRPC="true") as server:
         until("it tells of calls", lambda: "call peer=" in server.process.log.read_text("utf-8"))
         server.process.stop()
-        lines = server.process.log.read_text("utf-8").splitlines()
-    assert all(re.match(r"\d{4}-\S+Z +(DEBUG|INFO|WARN) penstock::link: ", line) for line in lines), lines
-    assert "\x1b" not in "".join(lines)
+        told = server.process.log.read_text("utf-8").splitlines()
+    assert all(re.match(r"\d{4}-\S+Z +(DEBUG|INFO|WARN) penstock::link: ", line) for line in told), told
+    assert "\x1b" not in "".join(told)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,17 @@
-"""What no log may hold."""
+"""Logs: what they say, and what none may hold."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+
+def lines(log: Path) -> list[dict[str, Any]]:
+    """The whole lines of a JSON log so far."""
+    text = log.read_text("utf-8")
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 def leaks(folder: Path, secrets: Iterable[str]) -> list[str]:
