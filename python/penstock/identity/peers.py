@@ -1,5 +1,6 @@
 """The CA of the tunnel port's peers, and the certificates that it issued."""
 
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +33,9 @@ class PeerAuthority:
     def __init__(self, home: Path, clock: Clock) -> None:
         self._home = home
         self._folder = home / "pki"
-        self._authority = Authority(self._folder, "Penstock tunnel CA", clock)
+        # Only the name of a new one: with another's it would seem to be that one, its signatures broken.
+        name = f"Penstock tunnel CA {secrets.token_hex(4)}"
+        self._authority = Authority(self._folder, name, clock)
         self._server = ServerLeaf(self._authority, self._folder, clock)
 
     @property

@@ -37,6 +37,12 @@ def test_the_authority_is_made_once(tmp_path: Path) -> None:
         assert (tmp_path / "home" / path).stat().st_mode & 0o777 == mode
 
 
+def test_no_authority_has_the_name_of_another(tmp_path: Path) -> None:
+    homes = (tmp_path / "a", tmp_path / "b")
+    found = [x509.load_pem_x509_certificate(_authority(home).init().path.read_bytes()) for home in homes]
+    assert found[0].subject != found[1].subject
+
+
 def test_a_peers_certificate_verifies_and_is_no_servers(tmp_path: Path) -> None:
     clock = ManualClock()
     authority = _authority(tmp_path, clock)
