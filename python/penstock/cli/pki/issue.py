@@ -44,8 +44,8 @@ def issue(
 ) -> None:
     """Issue a certificate and its key.
 
-    The agent NAME may dial with it, or the one that was created with --certificate-name NAME. Files that exist
-    are not overwritten.
+    The agent NAME may dial with it, or the one that was created with --certificate-name NAME. Files that
+    exist are not overwritten.
 
     \b
     Examples:
