@@ -39,6 +39,15 @@ pub struct Config {
     /// Streams on a client's link at once.
     #[serde(default = "defaults::client_streams")]
     pub client_streams: u32,
+    /// Header fields of a request.
+    #[serde(default = "defaults::header_fields")]
+    pub header_fields: usize,
+    /// Bytes of a request's header list.
+    #[serde(default = "defaults::header_bytes")]
+    pub header_bytes: u32,
+    /// Streams that a peer may reset on one connection or link in a minute.
+    #[serde(default = "defaults::resets_per_minute")]
+    pub resets_per_minute: u32,
     /// Bytes of an API request's body.
     #[serde(default = "defaults::body_bytes")]
     pub body_bytes: usize,
@@ -66,6 +75,15 @@ mod defaults {
         10
     }
     pub(super) const fn client_streams() -> u32 {
+        1000
+    }
+    pub(super) const fn header_fields() -> usize {
+        100
+    }
+    pub(super) const fn header_bytes() -> u32 {
+        64 * 1024
+    }
+    pub(super) const fn resets_per_minute() -> u32 {
         1000
     }
     pub(super) const fn body_bytes() -> usize {

@@ -111,6 +111,8 @@ async fn client(
     options.keepalive = shared.config.keepalive();
     options.handshake = shared.config.handshake();
     options.streams = shared.config.client_streams;
+    options.header_fields = shared.config.header_fields;
+    options.resets_per_minute = shared.config.resets_per_minute;
     let name = principal.name().to_owned();
     let serving = serve(bytes, options, |incoming| {
         session::run(Arc::clone(&shared), principal.clone(), address.clone(), incoming)

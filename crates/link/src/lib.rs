@@ -11,6 +11,7 @@ mod link;
 mod pool;
 mod redial;
 mod request;
+mod resets;
 mod serve;
 mod stream;
 pub mod tls;
@@ -22,6 +23,7 @@ pub use link::Link;
 pub use pool::Pool;
 pub use redial::Redial;
 pub use request::Open;
+pub use resets::Resets;
 pub use serve::{Incoming, Serve, serve};
 pub use stream::{Receive, Send, Stream};
 

@@ -75,7 +75,7 @@ impl Link {
     /// The refusal's problem, or [`Code::Lost`] if the link ended.
     pub async fn open(&self, open: Open) -> Result<Stream, Error> {
         let request = open.into_request()?;
-        let in_flight = InFlight::count(&self.in_flight);
+        let in_flight = InFlight::count(&self.in_flight, None);
         let mut requests = self.requests.clone().ready().await.map_err(lost)?;
         let (response, send) = requests.send_request(request, false).map_err(lost)?;
         let (head, body) = response.await.map_err(lost)?.into_parts();

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use bytes::Bytes;
 use h2::{Reason, RecvStream, server::SendResponse};
 use http::{Request, Response};
-use penstock_domain::{Error, Problem};
+use penstock_domain::{Code, Error, Problem, Side};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::timeout,
@@ -13,8 +13,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER, STREAM_WINDOW,
-    Stream,
+    FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, Resets, SEND_BUFFER,
+    STREAM_WINDOW, Stream,
     keepalive::{Heard, Listening},
     stream::InFlight,
 };
@@ -24,6 +24,10 @@ use crate::{
 pub struct Serve {
     /// Streams that the peer may have open at once.
     pub streams: u32,
+    /// Header fields of a request.
+    pub header_fields: usize,
+    /// Streams that the peer may reset in a minute.
+    pub resets_per_minute: u32,
     /// When the peer is asked whether it lives.
     pub keepalive: Keepalive,
     /// How long the peer may take for its preface and settings.
@@ -35,11 +39,13 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// 100 streams, the limit for peers that are not ours (design §8), and default timings.
+    /// The limits for peers that are not ours (design §8), and default timings.
     #[must_use]
     pub fn new(drain: CancellationToken, close: CancellationToken) -> Self {
         Self {
             streams: 100,
+            header_fields: 100,
+            resets_per_minute: 1000,
             keepalive: Keepalive::default(),
             handshake: Duration::from_secs(10),
             drain,
@@ -106,8 +112,9 @@ impl Incoming {
 
     /// Resolves when the peer has given up waiting for the answer.
     pub async fn gone(&mut self) {
-        // Either answer, a reset or a lost link, says the same.
-        let _reason = std::future::poll_fn(|cx| self.respond.poll_reset(cx)).await;
+        if std::future::poll_fn(|cx| self.respond.poll_reset(cx)).await.is_ok() {
+            self.in_flight.note_reset();
+        }
     }
 }
 
@@ -131,6 +138,7 @@ where
     let dead = options.keepalive.watch(heard, pings);
     tokio::pin!(dead);
     let count = Arc::default();
+    let resets = Arc::new(Resets::new(options.resets_per_minute));
     let mut draining = false;
     loop {
         tokio::select! {
@@ -138,10 +146,21 @@ where
                 None => return Ok(()),
                 Some(Err(error)) => return Err(error.to_string()),
                 Some(Ok((request, respond))) => {
-                    tokio::spawn(handler(Incoming::new(request, respond, InFlight::count(&count))));
+                    let fields = request.headers().len();
+                    let incoming = Incoming::new(request, respond, InFlight::count(&count, Some(&resets)));
+                    if fields > options.header_fields {
+                        incoming.refuse(&too_many_fields(options.header_fields));
+                    } else {
+                        tokio::spawn(handler(incoming));
+                    }
                 }
             },
             why = &mut dead => return Err(why),
+            () = resets.exceeded() => {
+                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                let _closed = timeout(Duration::from_secs(1), connection.accept()).await;
+                return Err(format!("more than {} resets in a minute", options.resets_per_minute));
+            }
             () = options.drain.cancelled(), if !draining => {
                 draining = true;
                 connection.graceful_shutdown();
@@ -154,4 +173,8 @@ where
             }
         }
     }
+}
+
+fn too_many_fields(most: usize) -> Error {
+    Error::new(Code::Limited, Side::Client, format!("the request has more than {most} header fields"))
 }

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
 };
@@ -15,20 +15,35 @@ use bytes::{Buf as _, Bytes};
 use h2::{Reason, RecvStream, SendStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Counts one stream for as long as one of its halves lives.
+use crate::Resets;
+
+/// Counts one stream for as long as one of its halves lives, and its reset by the peer.
 #[derive(Debug)]
-pub(crate) struct InFlight(Arc<AtomicUsize>);
+pub(crate) struct InFlight {
+    count: Arc<AtomicUsize>,
+    resets: Option<Arc<Resets>>,
+    reset: AtomicBool,
+}
 
 impl InFlight {
-    pub(crate) fn count(counter: &Arc<AtomicUsize>) -> Arc<Self> {
-        counter.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self(Arc::clone(counter)))
+    pub(crate) fn count(count: &Arc<AtomicUsize>, resets: Option<&Arc<Resets>>) -> Arc<Self> {
+        count.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { count: Arc::clone(count), resets: resets.cloned(), reset: AtomicBool::new(false) })
+    }
+
+    /// Notes that the peer has reset the stream; once, however many notice it.
+    pub(crate) fn note_reset(&self) {
+        if let Some(resets) = &self.resets
+            && !self.reset.swap(true, Ordering::Relaxed)
+        {
+            resets.note();
+        }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -44,7 +59,7 @@ pub struct Stream {
 impl Stream {
     pub(crate) fn new(send: SendStream<Bytes>, receive: RecvStream, in_flight: Arc<InFlight>) -> Self {
         Self {
-            receive: Receive { stream: receive, held: Bytes::new(), _in_flight: Arc::clone(&in_flight) },
+            receive: Receive { stream: receive, held: Bytes::new(), in_flight: Arc::clone(&in_flight) },
             send: Send { stream: send, finished: false, _in_flight: in_flight },
         }
     }
@@ -55,7 +70,7 @@ impl Stream {
 pub struct Receive {
     stream: RecvStream,
     held: Bytes,
-    _in_flight: Arc<InFlight>,
+    in_flight: Arc<InFlight>,
 }
 
 impl Receive {
@@ -75,7 +90,12 @@ impl Receive {
         loop {
             return Poll::Ready(match ready!(self.stream.poll_data(cx)) {
                 None => Ok(None),
-                Some(Err(error)) => Err(into_io(error)),
+                Some(Err(error)) => {
+                    if error.is_reset() && error.is_remote() {
+                        self.in_flight.note_reset();
+                    }
+                    Err(into_io(error))
+                }
                 Some(Ok(chunk)) => {
                     // Credit goes back when the chunk is taken, not when it has left: one chunk is all that is
                     // held beyond the window.

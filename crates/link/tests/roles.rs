@@ -196,3 +196,19 @@ async fn a_stalled_stream_does_not_stall_its_neighbours() {
         } => {}
     }
 }
+
+#[tokio::test]
+async fn a_peer_that_resets_too_much_loses_its_link() {
+    let (near, far) = duplex(1 << 16);
+    let mut options = Serve::new(CancellationToken::new(), CancellationToken::new());
+    options.resets_per_minute = 5;
+    let server = tokio::spawn(serve(far, options, echo));
+    let link = Link::start(near, Keepalive::default()).await.unwrap();
+    for _ in 0..5 {
+        drop(link.open(target("db:5432")).await.unwrap());
+    }
+    assert!(link.open(target("db:5432")).await.is_ok(), "as many as are allowed");
+    let why = server.await.unwrap().unwrap_err();
+    assert!(why.contains("resets"), "{why}");
+    link.lost().await;
+}

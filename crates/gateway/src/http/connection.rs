@@ -79,7 +79,7 @@ impl Connections {
         if matches!(io, tls::MaybeTls::Server(_)) {
             self.shared.metrics.handshake(port, true);
         }
-        let asked = front.asked.clone();
+        let (asked, resets) = (front.asked.clone(), Arc::clone(&front.resets));
         let serving = self.builder.serve_connection_with_upgrades(TokioIo::new(io), front);
         tokio::pin!(serving);
         let first_request = timeout(handshake, asked.cancelled());
@@ -91,6 +91,10 @@ impl Connections {
                 Ok(()) => tokio::select! {
                     result = serving.as_mut() => result,
                     () = self.shared.close.cancelled() => return,
+                    () = resets.exceeded() => {
+                        tracing::warn!(target: "penstock::listener", port, %peer, "too many resets in a minute");
+                        return;
+                    }
                 },
             },
         };
@@ -106,7 +110,8 @@ fn builder(shared: &Shared) -> auto::Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(shared.config.handshake())
-        .max_buf_size(64 * 1024);
+        .max_headers(shared.config.header_fields)
+        .max_buf_size(shared.config.header_bytes as usize);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -114,7 +119,7 @@ fn builder(shared: &Shared) -> auto::Builder<TokioExecutor> {
         .initial_connection_window_size(WINDOW)
         .max_frame_size(FRAME_BYTES)
         .max_concurrent_streams(100)
-        .max_header_list_size(64 * 1024)
+        .max_header_list_size(shared.config.header_bytes)
         .max_local_error_reset_streams(Some(1000))
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));

@@ -8,7 +8,7 @@ use std::{convert::Infallible, future::Future, net::SocketAddr, pin::Pin, sync::
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use penstock_link::carrier::grpc;
+use penstock_link::{Resets, carrier::grpc};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{
     ServingStatus,
@@ -48,6 +48,8 @@ pub(crate) struct Front {
     pub surface: Surface,
     /// Cancelled by the connection's first request.
     pub asked: CancellationToken,
+    /// Requests of this connection that the peer gave up.
+    pub resets: Arc<Resets>,
     peer: String,
     transport: Transport,
     health: Health,
@@ -62,6 +64,7 @@ impl Front {
         Self {
             surface,
             asked: CancellationToken::new(),
+            resets: Arc::new(Resets::new(shared.config.resets_per_minute)),
             peer: String::new(),
             transport: grpc::service(Arc::new(Links::new(Arc::clone(&shared)))),
             health: HealthServer::new(HealthService::from_health_reporter(reporter)),
@@ -71,10 +74,14 @@ impl Front {
     }
 
     pub(crate) fn for_peer(&self, peer: SocketAddr) -> Self {
-        Self { asked: CancellationToken::new(), peer: peer.to_string(), ..self.clone() }
+        let resets = Arc::new(Resets::new(self.shared.config.resets_per_minute));
+        Self { asked: CancellationToken::new(), resets, peer: peer.to_string(), ..self.clone() }
     }
 
     async fn answer(mut self, mut request: Request<Incoming>) -> Response<Body> {
+        if request.headers().len() > self.shared.config.header_fields {
+            return body::text(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields\n");
+        }
         let path = request.uri().path();
         if path.starts_with("/protobuf.Transport/") {
             request.extensions_mut().insert(self.peer.clone());
@@ -114,7 +121,29 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.asked.cancel();
         let front = self.clone();
-        Box::pin(async move { Ok(front.answer(request).await) })
+        Box::pin(async move {
+            let unanswered = Unanswered(Some(Arc::clone(&front.resets)));
+            let response = front.answer(request).await;
+            unanswered.answered();
+            Ok(response)
+        })
+    }
+}
+
+/// A request that is dropped before its answer was reset by the peer.
+struct Unanswered(Option<Arc<Resets>>);
+
+impl Unanswered {
+    fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(resets) = &self.0 {
+            resets.note();
+        }
     }
 }
 

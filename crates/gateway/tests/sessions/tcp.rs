@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::world::{Refusals, World};
+use crate::world::{self, Refusals, World};
 
 async fn echoed(stream: &mut TcpStream, text: &[u8]) {
     stream.write_all(text).await.unwrap();
@@ -148,4 +148,40 @@ async fn garbage_and_silence_end_and_others_still_connect() {
     assert_eq!(silent.read(&mut [0u8; 1]).await.unwrap_or(0), 0);
     let mut stream = world.connect("echo").await;
     echoed(&mut stream, b"still here").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_header_fields_are_refused() {
+    let world = World::start(Refusals::None).await;
+    for (fields, status) in [(90, "200"), (120, "431")] {
+        let fields: String = (0..fields).map(|number| format!("X-{number}: x\r\n")).collect();
+        let get = format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{fields}\r\n");
+        let answer = ask(&world.gateway.addresses().grpc, &get).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rapid_resets_end_the_connection() {
+    let world = World::start(Refusals::Silence).await;
+    let tcp = TcpStream::connect(&world.gateway.addresses().grpc).await.unwrap();
+    let (mut requests, mut connection) = h2::client::handshake(tcp).await.unwrap();
+    let mut pings = connection.ping_pong().unwrap();
+    let ended = tokio::spawn(connection);
+    // Never answered: the decider keeps silent. Each is reset once the gateway has it.
+    for _ in 0..=world::RESETS_PER_MINUTE {
+        let request = http::Request::post("http://x/protobuf.Transport/Connect")
+            .header("content-type", "application/grpc")
+            .header("authorization", "Bearer t")
+            .body(())
+            .unwrap();
+        requests = requests.ready().await.unwrap();
+        let (_response, mut stream) = requests.send_request(request, false).unwrap();
+        pings.ping(h2::Ping::opaque()).await.unwrap();
+        stream.send_reset(h2::Reason::CANCEL);
+    }
+    // Closed in the middle of HTTP/2: an error, or an end without a word.
+    let _end = ended.await.unwrap();
+    let mut stream = world.connect("echo").await;
+    stream.write_all(b"others still connect").await.unwrap();
 }

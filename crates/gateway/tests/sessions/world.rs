@@ -24,6 +24,9 @@ use tokio::{
     time::timeout,
 };
 
+/// The gateways' limit here.
+pub const RESETS_PER_MINUTE: u32 = 8;
+
 /// What the scripted decider refuses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Refusals {
@@ -128,6 +131,7 @@ impl World {
             "admin_listen": "127.0.0.1:0",
             "api_socket": folder.path().join("api.sock"),
             "tunnel": tunnel,
+            "resets_per_minute": RESETS_PER_MINUTE,
             "ask_timeout_seconds": 1,
             "handshake_seconds": 1,
         }))
