@@ -99,10 +99,33 @@ class Settings(BaseSettings):
     session_idle_seconds: Seconds = Field(
         3600, alias="SESSION_IDLE_SECONDS", description="Seconds without a byte before a session ends."
     )
-    statement_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = Field(
+    # A control character takes six bytes in a recording, whose records are bounded at 8 MiB.
+    statement_bytes: Annotated[int, Field(ge=1024, le=1_310_720)] = Field(
         1_048_576,
         alias="STATEMENT_BYTES",
         description="Bytes of a statement's text that are recorded; longer ones are marked truncated.",
+    )
+    limit_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        10_000, alias="LIMIT_CONNECTIONS", description="Connections on one port at once; more wait."
+    )
+    limit_handshake_seconds: Annotated[int, Field(ge=1, le=300)] = Field(
+        10,
+        alias="LIMIT_HANDSHAKE_SECONDS",
+        description="Seconds for each of a TLS handshake, a first request, and a client's start-up.",
+    )
+    limit_client_streams: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        1_000, alias="LIMIT_CLIENT_STREAMS", description="Sessions on one link of a client at once."
+    )
+    limit_header_fields: Annotated[int, Field(ge=16, le=10_000)] = Field(
+        100, alias="LIMIT_HEADER_FIELDS", description="Header fields of a request."
+    )
+    limit_header_bytes: Annotated[int, Field(ge=8_192, le=1_048_576)] = Field(
+        65_536, alias="LIMIT_HEADER_BYTES", description="Bytes of a request's header list."
+    )
+    limit_resets_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        1_000,
+        alias="LIMIT_RESETS_PER_MINUTE",
+        description="Streams that a peer may reset on one connection or link in a minute before it is closed.",
     )
     drain_seconds: Annotated[int, Field(ge=0, le=86_400)] = Field(
         10, alias="DRAIN_SECONDS", description="Seconds that live sessions get to finish when stopping."

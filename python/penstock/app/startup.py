@@ -11,7 +11,7 @@ from penstock.domain.agent_key import AgentKey, TunnelAddress
 from penstock.domain.errors import PenstockError, Side, malformed
 from penstock.domain.names import check_email, check_password
 from penstock.engine.agent import AgentCertificate, AgentConfig
-from penstock.engine.gateway import Bound, GatewayConfig, TunnelConfig
+from penstock.engine.gateway import Bound, GatewayConfig, Limits, TunnelConfig
 from penstock.identity.peers import PeerAuthority
 from penstock.identity.pki import OwnAuthority, ServerIdentity
 from penstock.identity.tls_material import configured_hosts, configured_identity, configured_peer
@@ -40,6 +40,14 @@ def engine_config(
         key_pem=identity.key_pem,
         keepalive_seconds=settings.link_keepalive_seconds,
         ask_timeout_seconds=settings.ask_timeout_seconds,
+        limits=Limits(
+            connections=settings.limit_connections,
+            handshake_seconds=settings.limit_handshake_seconds,
+            client_streams=settings.limit_client_streams,
+            header_fields=settings.limit_header_fields,
+            header_bytes=settings.limit_header_bytes,
+            resets_per_minute=settings.limit_resets_per_minute,
+        ),
         tunnel=tunnel,
     )
 

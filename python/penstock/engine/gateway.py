@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,18 @@ class TunnelConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds every port and link, by the names of ``crates/gateway``."""
+
+    connections: int
+    handshake_seconds: int
+    client_streams: int
+    header_fields: int
+    header_bytes: int
+    resets_per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayConfig:
     """What the data plane is told. The chain is PEM, leaf first."""
 
@@ -45,6 +57,7 @@ class GatewayConfig:
     key_pem: str = field(repr=False)
     keepalive_seconds: int
     ask_timeout_seconds: int
+    limits: Limits
     tunnel: TunnelConfig | None = None
 
     def as_json(self) -> str:
@@ -59,6 +72,7 @@ class GatewayConfig:
                 "keepalive_seconds": self.keepalive_seconds,
                 "ask_timeout_seconds": self.ask_timeout_seconds,
                 "tunnel": None if self.tunnel is None else self.tunnel.as_shape(),
+                **asdict(self.limits),
             }
         )
 

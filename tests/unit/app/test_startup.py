@@ -1,5 +1,7 @@
 """What each part is told, and what keeps a gateway from starting."""
 
+import json
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,22 @@ def test_the_engine_is_told_where_to_listen(tmp_path: Path) -> None:
     assert '"grpc_listen": "127.0.0.1:8010"' in config.as_json()
     assert "PRIVATE KEY" in config.as_json()
     assert "PRIVATE KEY" not in repr(config)
+
+
+def test_every_limit_of_the_engine_is_a_setting(tmp_path: Path) -> None:
+    limits = {
+        "connections": 11,
+        "handshake_seconds": 12,
+        "client_streams": 13,
+        "header_fields": 17,
+        "header_bytes": 9_000,
+        "resets_per_minute": 18,
+    }
+    settings = _load(**{f"LIMIT_{name.upper()}": str(value) for name, value in limits.items()})
+    identity = server_identity(settings, tmp_path, standalone=True)
+    config = engine_config(settings, identity, tmp_path / "api.sock", standalone=True)
+    assert asdict(config.limits) == limits
+    assert limits.items() <= json.loads(config.as_json()).items()
 
 
 def test_the_server_describes_itself_by_its_bound_ports(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from penstock.domain.addresses import Address, parse_address
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.session import SessionStatus
 from penstock.engine.decider import Reply
-from penstock.engine.gateway import Gateway, GatewayConfig, TunnelConfig
+from penstock.engine.gateway import Gateway, GatewayConfig, Limits, TunnelConfig
 from penstock.identity.pki import OwnAuthority
 
 
@@ -25,6 +25,14 @@ def _config(folder: Path, http: Address) -> GatewayConfig:
         key_pem=identity.key_pem,
         keepalive_seconds=15,
         ask_timeout_seconds=5,
+        limits=Limits(
+            connections=100,
+            handshake_seconds=10,
+            client_streams=100,
+            header_fields=100,
+            header_bytes=65_536,
+            resets_per_minute=1_000,
+        ),
     )
 
 
