@@ -56,7 +56,10 @@ def haproxy(folder: Path, processes: Processes, upstream: int) -> int:
 
 
 def ssh(folder: Path, processes: Processes, upstream: int) -> int:
-    """Starts an sshd of its own and `ssh -L` to a port through it; returns the local one. Raises MissingPeerError."""
+    """Starts an sshd of its own and `ssh -L` through it to a port; returns the local one.
+
+    Raises MissingPeerError.
+    """
     server, client, keygen = (shutil.which(name) for name in ("sshd", "ssh", "ssh-keygen"))
     if not (server and client and keygen):
         raise MissingPeerError("sshd, ssh and ssh-keygen are not all installed")

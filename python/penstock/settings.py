@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     limit_resets_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         1_000,
         alias="LIMIT_RESETS_PER_MINUTE",
-        description="Streams that a peer may reset on one connection or link in a minute before it is closed.",
+        description="Streams that a peer may reset in a minute on one connection or link; more close it.",
     )
     drain_seconds: Annotated[int, Field(ge=0, le=86_400)] = Field(
         10, alias="DRAIN_SECONDS", description="Seconds that live sessions get to finish when stopping."

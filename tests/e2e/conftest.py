@@ -11,6 +11,8 @@ from types import FrameType
 
 import pytest
 
+from tests.e2e.stack.logs import leaks
+from tests.e2e.stack.marked import MARK
 from tests.e2e.stack.postgres import Postgres, SealedPostgres, behind_tls
 from tests.e2e.stack.processes import Processes
 from tests.e2e.stack.stack import Stack, running
@@ -87,6 +89,20 @@ def own_stack(root: Path, postgres: Postgres) -> Iterator[Callable[..., Stack]]:
 def application() -> str:
     """A name for the test's client, by which its sessions are found."""
     return f"test-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def nothing_leaks(root: Path, postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test: no log of any process holds a password, a token, a key's secret or a statement."""
+    names = [name for name in ("stack", "mortal") if name in request.fixturenames]
+    stacks: list[Stack] = [request.getfixturevalue(name) for name in names]
+    yield
+    words = [MARK, *postgres.passwords.values()]
+    for stack in stacks:
+        words += [stack.gateway.password, stack.api.token or ""]
+        words += [key.partition("@")[0].rpartition(":")[2] for key in stack.keys.values()]
+        words += [token.read_text("ascii").strip() for token in stack.folder.glob("*/token")]
+    assert leaks(root, words) == []
 
 
 def _logs(config: pytest.Config) -> dict[Path, int]:

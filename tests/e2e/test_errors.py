@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
-import signal
-import socket
-import ssl
-import struct
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.e2e.stack.cli import Cli, Forward
+from tests.e2e.stack.cli import Cli
 from tests.e2e.stack.clients import connect, psql
 from tests.e2e.stack.environment import PENSTOCK, environment
 from tests.e2e.stack.gateway import ADMIN
-from tests.e2e.stack.logs import leaks
+from tests.e2e.stack.marked import MARK, QUERY
 from tests.e2e.stack.ports import free_port
 from tests.e2e.stack.postgres import Postgres
 from tests.e2e.stack.stack import Stack
 from tests.e2e.stack.waiting import until
 
-# Stands in every statement of this file, so that it would be found in a log.
-MARK = f"mark{secrets.token_hex(8)}"
-QUERY = f"SELECT '{MARK}'"
-ROWS = 2_000_000
-BIG = f"SELECT n, '{MARK}', repeat('x', 200) FROM generate_series(1, {ROWS}) AS n"
-
-
-@pytest.fixture(autouse=True)
-def nothing_leaks(root: Path, postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[None]:
-    """After each test: no log of any process holds a password, a token, a key's secret or a statement."""
-    names = [name for name in ("stack", "mortal") if name in request.fixturenames]
-    stacks: list[Stack] = [request.getfixturevalue(name) for name in names]
-    yield
-    words = [MARK, *postgres.passwords.values()]
-    for stack in stacks:
-        words += [stack.gateway.password, stack.api.token or ""]
-        words += [key.partition("@")[0].rpartition(":")[2] for key in stack.keys.values()]
-        words += [token.read_text("ascii").strip() for token in stack.folder.glob("*/token")]
-    assert leaks(root, words) == []
+pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
 
 def refusal(cli: Cli, *arguments: str, stdin: str = "") -> dict[str, Any]:
@@ -265,190 +238,3 @@ def test_a_target_that_the_agent_does_not_allow(stack: Stack, postgres: Postgres
     stack.agent("fair", {"PENSTOCK_ALLOW": f"127.0.0.0/8:{postgres.port}"})
     stack.connection("allowed", postgres.env(), agent="fair")
     assert stack.cli.run("exec", "allowed", "-i", QUERY).code == 0
-
-
-# What breaks in the middle
-
-
-def kill_backend(stack: Stack, server: int) -> None:
-    """SIGKILL of the server's process, as a crash of it."""
-    os.kill(server, signal.SIGKILL)
-
-
-def kill_gateway(stack: Stack, server: int) -> None:
-    """SIGKILL of the gateway."""
-    stack.gateway.process.kill()
-
-
-def kill_agent(stack: Stack, server: int) -> None:
-    """SIGKILL of the agent."""
-    stack.agents["office"].kill()
-
-
-def kill_client(stack: Stack, server: int) -> None:
-    """SIGKILL of `penstock connect`."""
-    stack.forward("db").process.kill()
-
-
-@pytest.fixture
-def mended(postgres: Postgres) -> Iterator[None]:
-    """Lets the server recover from a backend that was killed before the next test goes on."""
-    yield
-    until("PostgreSQL answers again", postgres.answers)
-
-
-KILLS = [kill_backend, kill_gateway, kill_agent, kill_client]
-
-
-@pytest.mark.usefixtures("mended")
-@pytest.mark.parametrize("kill", KILLS)
-def test_a_result_that_is_cut_is_an_error(
-    mortal: Stack, application: str, kill: Callable[[Stack, int], None]
-) -> None:
-    """In the midst of its rows: the client has an error, never what looks like a whole result."""
-    with connect(mortal.forward("db").port, application, autocommit=False) as connection:
-        server = backend(connection)
-        seen = 0
-        with pytest.raises(psycopg.OperationalError), connection.cursor() as cursor:
-            for _ in cursor.stream(BIG.encode()):
-                seen += 1
-                if seen == 1000:
-                    kill(mortal, server)
-        assert 1000 <= seen < ROWS
-    mortal.mend()
-    ended = mortal.api.ended(mortal.api.session(application)["id"])
-    assert ended["status"] == ("interrupted" if kill is kill_gateway else "failed"), ended
-    assert ended["reason"]
-    statement = mortal.api.statements(ended["id"])[-1]
-    assert (statement["text"], statement["rows"]) == (BIG, None)
-    assert mortal.api.verify(ended["id"])["ok"] is True
-
-
-def backend(connection: psycopg.Connection[Any]) -> int:
-    """The server's process, which is not the one that the client's cancel key names."""
-    row = connection.execute("SELECT pg_backend_pid()").fetchone()
-    assert row
-    return int(row[0])
-
-
-@pytest.mark.usefixtures("mended")
-@pytest.mark.parametrize("kill", KILLS[:3])
-def test_exec_whose_result_is_cut_fails(
-    mortal: Stack, postgres: Postgres, kill: Callable[[Stack, int], None]
-) -> None:
-    """Exit code 1, the reason on stderr, and JSON that does not parse."""
-    command = [PENSTOCK, "exec", "db", "-i", BIG, "-o", "json"]
-    with subprocess.Popen(
-        command, env=environment(mortal.cli.home), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout
-        begun = process.stdout.read(100_000)
-        with postgres.direct() as server:
-            row = server.execute(
-                "SELECT pid FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()",
-                [f"%{MARK}%"],
-            ).fetchone()
-        assert row
-        kill(mortal, row[0])
-        rest, errors = process.communicate(timeout=30)
-        assert process.returncode == 1
-    assert not (begun + rest).rstrip().endswith(b"]")
-    assert b"detail" in errors and b"hint" in errors, errors
-    mortal.mend()
-
-
-@pytest.mark.usefixtures("mended")
-@pytest.mark.parametrize("kill", KILLS)
-def test_a_client_that_waits_learns_of_it(
-    mortal: Stack, application: str, kill: Callable[[Stack, int], None]
-) -> None:
-    """Between statements, too: nobody is left hanging."""
-    with connect(mortal.forward("db").port, application) as connection:
-        kill(mortal, backend(connection))
-        with pytest.raises(psycopg.OperationalError):
-            list(connection.notifies(timeout=20))
-    mortal.mend()
-
-
-# Strangers at the ports
-
-
-GARBAGE = {
-    "nothing": b"",
-    "noise": bytes(range(256)) * 64,
-    "half a TLS record": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    "HTTP without an end": b"GET / HTTP/1.1\r\nHost: x\r\n",
-    "HTTP/2 without an end": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "HTTP/2 with garbage behind": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 4096,
-    "a long header": b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 200_000,
-    "a huge PostgreSQL length": struct.pack(">II", 0x7FFFFFFF, 196608) + b"user\0",
-    "a negative PostgreSQL length": struct.pack(">II", 0xFFFFFFFF, 196608),
-    "half a PostgreSQL start": struct.pack(">II", 100, 196608) + b"user\0",
-}
-
-
-def test_garbage_and_half_open_connections_on_each_port(stack: Stack, application: str) -> None:
-    """Others go on meanwhile, nothing is opened for strangers, and none is kept for long."""
-    ports = (stack.gateway.http_port, stack.gateway.grpc_port, stack.forward("db").port)
-    before = len(stack.api.get("sessions", limit=200)["items"])
-    with ExitStack() as exits:
-        strangers = {
-            (port, name): exits.enter_context(stranger(port, words))
-            for port in ports
-            for name, words in GARBAGE.items()
-        }
-        for port in ports[:2]:
-            strangers[port, "TLS and then nothing"] = exits.enter_context(silent_tls(port))
-        assert stack.cli.run("exec", "db", "-i", QUERY).code == 0
-        assert psql(ports[2], application, "-Atc", "SELECT 5").out == "5\n"
-        until(
-            "all are turned away",
-            lambda: [name for name, client in strangers.items() if not is_closed(client)] == [],
-            40,
-        )
-    assert psql(ports[2], application, "-Atc", "SELECT 6").out == "6\n"
-    assert len(stack.api.get("sessions", limit=200)["items"]) == min(before + 3, 200)
-
-
-def stranger(port: int, words: bytes) -> socket.socket:
-    """Somebody who says this and then nothing."""
-    client = socket.create_connection(("127.0.0.1", port))
-    client.settimeout(5)
-    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-        client.sendall(words)
-    client.setblocking(False)
-    return client
-
-
-def silent_tls(port: int) -> ssl.SSLSocket:
-    """Somebody who finishes the handshake and then says nothing."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    client = context.wrap_socket(socket.create_connection(("127.0.0.1", port)))
-    client.setblocking(False)
-    return client
-
-
-def is_closed(client: socket.socket) -> bool:
-    """True once the other side has closed."""
-    try:
-        while client.recv(65536):
-            pass
-    except (BlockingIOError, ssl.SSLWantReadError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def test_garbage_is_told_what_is_wrong(stack: Stack) -> None:
-    """A client of protocol 2, or one that names nobody, gets an error of PostgreSQL's form with a hint."""
-    forward: Forward = stack.forward("db")
-    for words in (struct.pack(">II", 9, 2 << 16) + b"\0", struct.pack(">II", 9, 196608) + b"\0"):
-        with socket.create_connection(("127.0.0.1", forward.port), timeout=20) as client:
-            client.sendall(words)
-            answer = b""
-            while data := client.recv(4096):
-                answer += data
-        assert answer[:1] == b"E" and b"SFATAL\0" in answer and b"\0H" in answer, answer
