@@ -1,6 +1,6 @@
 # The only developer interface. Every target brings what it needs: `make demo` on a fresh machine is enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rust test-python check format lock wheel clean
+.PHONY: help setup demo test test-rust test-python check bench-access format lock wheel clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -46,6 +46,9 @@ check: setup ## Lints, types, formats and the boundaries between the parts
 	$(BIN)/python scripts/check_crates.py
 	$(CARGO) fmt --check
 	PYO3_PYTHON=$(CURDIR)/$(BIN)/python $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+bench-access: setup ## Access beside the direct path and its peers, in one run
+	$(BIN)/python -m benchmarks.access
 
 format: .venv/.dependencies ## Format everything
 	$(BIN)/ruff check --fix
