@@ -21,7 +21,7 @@ def describe() -> dict[str, object]:
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
-        "build": f"as installed, sha256 {_native()}; `make setup` builds profile `setup`: release without LTO",
+        "build": f"as installed ({_native()}); `make setup` builds profile `setup`: release without LTO",
         "load_before": os.getloadavg()[0],
     }
 
