@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import tempfile
 import time
@@ -36,6 +37,7 @@ def main(output: str, count: int, seconds: int, save: Path | None) -> None:
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
         found = _measure(Path(folder), count, seconds)
+    found["load_after"] = os.getloadavg()[0]
     found["minutes"] = round((time.monotonic() - start) / 60, 1)
     text = json.dumps(found, indent=1, ensure_ascii=False)
     if save:
