@@ -106,6 +106,8 @@ def test_an_expired_token(own_stack: Callable[..., Stack], application: str) -> 
     over = pytest.raises(psycopg.OperationalError, match="the session's time is over")
     with connect(stack.forward("db").port, application) as connection, over:
         connection.execute(f"SELECT pg_sleep(600), '{MARK}'".encode())
+    # A plan's end is a whole second; the token's is within the next one.
+    until("the token is over, too", lambda: stack.cli.run("list").code == 1)
     problem = refusal(stack.cli, "exec", "db", "-i", QUERY)
     assert says(problem, "unauthenticated", "client", "the token has expired", "penstock login")
     stack.api.log_in(ADMIN, stack.gateway.password)
