@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import struct
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 
 from tests.e2e.stack.cli import Cli
 from tests.e2e.stack.clients import connect
+from tests.e2e.stack.environment import PENSTOCK, environment
 from tests.e2e.stack.gateway import ADMIN
 from tests.e2e.stack.postgres import Direct, Postgres
 from tests.e2e.stack.stack import AGENT, Stack
@@ -24,6 +28,8 @@ ACTIVE = "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND state =
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
 # What the product promises: kill, expiry and revocation end a live session within one second.
 PROMISED_SECONDS = 1.0
+# A result that nobody reads is held back at the server, however long it is.
+HELD_BYTES = 128 * 1024 * 1024
 
 
 class Sleeper:
@@ -87,6 +93,19 @@ def test_the_command(stack: Stack, postgres: Postgres, application: str) -> None
     assert stack.cli.run("sessions", "kill", session, "-o", "json").problem["code"] == "conflict"
 
 
+def test_exec_that_is_interrupted_cancels_its_statement(stack: Stack, postgres: Postgres) -> None:
+    """Ctrl-C: exit code 130, and the server works on nothing any more."""
+    sql = f"SELECT pg_sleep(600), '{uuid.uuid4().hex}'"
+    runs = "SELECT 1 FROM pg_stat_activity WHERE query = %s AND state = 'active'"
+    command = [PENSTOCK, "exec", "db", "-i", sql]
+    process = stack.processes.start("exec", command, environment(stack.cli.home), signal.SIGINT)
+    with postgres.direct() as server:
+        until("the statement runs", lambda: server.execute(runs, [sql]).fetchone())
+        process.ask()
+        assert process.wait() == 130
+        until("the statement was cancelled", lambda: not server.execute(runs, [sql]).fetchone(), 5)
+
+
 def test_users_kill_their_own_sessions_alone(stack: Stack, postgres: Postgres, application: str) -> None:
     """Another's session does not exist for them."""
     stack.api.post("groups", name="killers")
@@ -103,6 +122,12 @@ def test_users_kill_their_own_sessions_alone(stack: Stack, postgres: Postgres, a
         assert other.runs()
 
 
+def memory(stack: Stack) -> int:
+    """What gateway and agent hold together, in bytes."""
+    pids = (stack.gateway.process.pid, stack.agents[AGENT].pid)
+    return sum(psutil.Process(pid).memory_info().rss for pid in pids)
+
+
 def test_a_client_that_does_not_read(stack: Stack, postgres: Postgres, application: str) -> None:
     """Blocked writers all the way to the server are freed, and the client meets a reset, not an end."""
     with socket.socket() as client, postgres.direct() as server:
@@ -112,8 +137,10 @@ def test_a_client_that_does_not_read(stack: Stack, postgres: Postgres, applicati
         client.sendall(struct.pack(">II", 8 + len(words), 196608) + words)
         text = b"SELECT repeat('x', 8000) FROM generate_series(1, 100000)\0"
         client.sendall(b"Q" + struct.pack(">I", 4 + len(text)) + text)
+        before = memory(stack)
         waits = "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND wait_event = 'ClientWrite'"
         until("the server is blocked", lambda: server.execute(waits, [application]).fetchone())
+        assert memory(stack) - before < HELD_BYTES
         session = stack.api.session(application)["id"]
         since = time.monotonic()
         stack.api.post(f"sessions/{session}/kill")

@@ -130,6 +130,18 @@ def test_config_dump_holds_every_limit_and_no_secret(stack: Stack, postgres: Pos
         assert [secret for secret in secrets if secret in text] == []
 
 
+def test_the_home_keeps_secrets_from_everybody(stack: Stack, postgres: Postgres) -> None:
+    """Passwords are encrypted or hashed, tokens and keys hashed; nobody else reads any file."""
+    keys = [key.partition("@")[0].rpartition(":")[2] for key in stack.keys.values()]
+    secrets = [stack.gateway.password, stack.api.token or "?", *keys, *postgres.passwords.values()]
+    files = [file for file in stack.gateway.home.rglob("*") if not file.is_socket()]
+    assert any(file.name == "penstock.db" for file in files)
+    for file in files:
+        assert file.stat().st_mode & 0o077 == 0, file
+        data = b"" if file.is_dir() else file.read_bytes()
+        assert [secret for secret in secrets if secret.encode() in data] == [], file
+
+
 def test_ready_and_live(stack: Stack) -> None:
     """For orchestrators; unknown paths and other methods are refused."""
     for path in ("ready", "live"):
