@@ -114,9 +114,9 @@ class Postgres:
         options = [option for pair in settings.items() for option in ("-c", "=".join(pair))]
         process = processes.start(
             "postgres",
-            [*account.prefix, binaries() / "postgres", "-D", data, *options],
+            [binaries() / "postgres", "-D", data, *options],
             stop=signal.SIGINT,
-            own_account=True,
+            prefix=account.prefix,
         )
         until("PostgreSQL answers", self.answers)
         self._make_roles()

@@ -124,16 +124,15 @@ class Processes:
         command: Sequence[str | Path],
         environment: Mapping[str, str] | None = None,
         stop: int = signal.SIGTERM,
-        own_account: bool = False,
+        prefix: Sequence[str] = (),
     ) -> Process:
-        """Starts a program. `own_account`: the command changes to another account by itself."""
+        """Starts a program; `prefix` is a command that changes to another account."""
         self._count += 1
         log = self.logs / f"{self._count:03}-{name}.log"
         out = log.with_suffix(".out")
-        prefix = () if own_account else _dying_with_us()
         with log.open("wb") as stderr, out.open("wb") as stdout:
             popen = subprocess.Popen(
-                [*prefix, *map(str, command)],
+                [*prefix, *_dying_with_us(), *map(str, command)],
                 env=environment,
                 cwd=self.logs,
                 start_new_session=True,
