@@ -33,7 +33,7 @@ def database(folder: Path, processes: Processes) -> Iterator[Postgres]:
             admin.execute(f"ALTER SYSTEM SET max_connections = {_CONNECTIONS}".encode())
         command = cast("Sequence[str]", process.popen.args)
         process.stop()
-        processes.start("postgres", command, stop=signal.SIGINT, own_account=True)
+        processes.start("postgres", command, stop=signal.SIGINT)
         until("PostgreSQL answers again", server.answers)
         _fill(server)
         yield server
