@@ -14,10 +14,14 @@ OURS: dict[str, set[str]] = {
     "record": {"domain"},
     "link": {"domain"},
     "relay": {"domain", "link"},
+    "http": {"domain", "link", "relay"},
     "agent": {"admin", "domain", "link", "relay"},
     "client": {"domain", "link", "relay"},
-    "gateway": {"admin", "domain", "inspect", "link", "record", "relay"},
-    "python": {"domain", "agent", "client", "gateway", "record"},
+    "worker": {"domain", "http", "link"},
+    "ingress": {"admin", "domain", "http", "link", "relay"},
+    "egress": {"admin", "domain", "http", "link", "relay"},
+    "gateway": {"admin", "domain", "egress", "http", "ingress", "inspect", "link", "record", "relay"},
+    "python": {"domain", "agent", "client", "egress", "gateway", "ingress", "link", "record", "worker"},
 }
 
 # Foreign crates that only some of ours may name, and why.
@@ -25,7 +29,11 @@ KEPT: dict[str, tuple[set[str], str]] = {
     "pyo3": ({"python"}, "one crate knows Python"),
     "rustls": ({"link"}, "one place builds TLS configurations"),
     "h2": ({"link"}, "one link layer"),
-    "hyper": ({"admin", "gateway"}, "one listener stack, and the admin port apart from it"),
+    "hyper": (
+        {"admin", "egress", "gateway", "http", "ingress", "worker"},
+        "HTTP is spoken by the listener stack and by the ways through",
+    ),
+    "hickory-resolver": ({"egress"}, "one DNS cache"),
     "tonic": ({"link", "gateway"}, "gRPC is a carrier and a health check"),
 }
 

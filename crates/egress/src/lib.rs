@@ -1,0 +1,1 @@
+//! The dynamic forward proxy: it resolves, checks, decides and carries what leaves.

@@ -1,0 +1,1 @@
+//! HTTP on ports: listeners, limits, who calls, what a proxy must strip.

@@ -1,0 +1,1 @@
+//! The proxy side of Reverse HTTP: workers, routes, selectors, the public handler.

@@ -1,0 +1,1 @@
+//! The worker driver: it dials a proxy and serves what comes back.
