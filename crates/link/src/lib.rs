@@ -6,26 +6,34 @@
 mod address;
 pub mod carrier;
 mod endpoint;
+mod exchange;
+mod in_flight;
 mod keepalive;
 mod link;
 mod pool;
+mod receive;
 mod redial;
 mod request;
 mod resets;
+mod send;
 mod serve;
 mod stream;
 pub mod tls;
 
 pub use address::Address;
 pub use endpoint::Endpoint;
+pub use exchange::{Answer, Exchange, Failure};
+pub use h2::ext::Protocol;
 pub use keepalive::Keepalive;
 pub use link::Link;
 pub use pool::Pool;
+pub use receive::Receive;
 pub use redial::Redial;
 pub use request::Open;
 pub use resets::Resets;
-pub use serve::{Incoming, Serve, serve};
-pub use stream::{Receive, Send, Stream};
+pub use send::Send;
+pub use serve::{Incoming, Respond, Serve, serve};
+pub use stream::Stream;
 
 /// The largest frame and packet that a link carries, in bytes (design §5).
 pub const FRAME_BYTES: u32 = 64 * 1024;

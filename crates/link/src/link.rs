@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use h2::{RecvStream, client::SendRequest};
-use http::StatusCode;
+use http::{Request, StatusCode};
 use penstock_domain::{Code, Error, Problem, Side};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -19,10 +19,10 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER, STREAM_WINDOW,
-    Stream,
+    Exchange, FRAME_BYTES, Failure, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER,
+    STREAM_WINDOW, Stream,
+    in_flight::InFlight,
     keepalive::{Heard, Listening},
-    stream::InFlight,
 };
 
 /// The longest problem document that is read from a refusal.
@@ -84,6 +84,30 @@ impl Link {
         } else {
             Err(refusal(head.status, body).await)
         }
+    }
+
+    /// Sends an ordinary request; with `end` it has no body.
+    ///
+    /// # Errors
+    /// The link does not take it: it is lost, draining, or the request cannot be written.
+    pub async fn request(&self, request: Request<()>, end: bool) -> Result<Exchange, Failure> {
+        let in_flight = InFlight::count(&self.in_flight, None);
+        let unsent = |error: h2::Error| Failure::unsent(&error);
+        let mut requests = self.requests.clone().ready().await.map_err(unsent)?;
+        let exchange = requests.send_request(request, end).map_err(unsent)?;
+        Ok(Exchange::new(exchange, end, in_flight))
+    }
+
+    /// Whether the peer takes extended CONNECT (RFC 8441 §3); known once its settings have come.
+    #[must_use]
+    pub fn takes_extended_connect(&self) -> bool {
+        self.requests.is_extended_connect_protocol_enabled()
+    }
+
+    /// Streams that the peer admits at once.
+    #[must_use]
+    pub fn most_streams(&self) -> usize {
+        self.requests.current_max_send_streams()
     }
 
     /// Streams that are open or being opened.

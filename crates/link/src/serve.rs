@@ -1,6 +1,11 @@
 //! The serving role of a link: streams come in.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, server::SendResponse};
@@ -13,10 +18,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, Resets, SEND_BUFFER,
-    STREAM_WINDOW, Stream,
+    FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, Receive, Resets, SEND_BUFFER,
+    STREAM_WINDOW, Send, Stream,
+    in_flight::InFlight,
     keepalive::{Heard, Listening},
-    stream::InFlight,
 };
 
 /// How a link is served.
@@ -73,15 +78,22 @@ impl Serve {
 pub struct Incoming {
     /// What is asked for; none if it is nothing that Penstock knows.
     pub open: Option<Open>,
+    request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
-    receive: RecvStream,
     in_flight: Arc<InFlight>,
 }
 
 impl Incoming {
     fn new(request: Request<RecvStream>, respond: SendResponse<Bytes>, in_flight: Arc<InFlight>) -> Self {
-        let open = Open::from_request(&request);
-        Self { open, respond, receive: request.into_body(), in_flight }
+        Self { open: Open::from_request(&request), request, respond, in_flight }
+    }
+
+    /// Takes it as an ordinary request.
+    #[must_use]
+    pub fn exchange(self) -> (Request<Receive>, Respond) {
+        let Self { request, respond, in_flight, .. } = self;
+        let counted = Arc::clone(&in_flight);
+        (request.map(|body| Receive::new(body, counted)), Respond { respond, in_flight })
     }
 
     /// Answers 200 and opens the stream.
@@ -90,7 +102,7 @@ impl Incoming {
     /// The peer has gone.
     pub fn accept(mut self) -> Result<Stream, h2::Error> {
         let send = self.respond.send_response(Response::new(()), false)?;
-        Ok(Stream::new(send, self.receive, self.in_flight))
+        Ok(Stream::new(send, self.request.into_body(), self.in_flight))
     }
 
     /// Answers with the error's status and its problem document.
@@ -115,6 +127,49 @@ impl Incoming {
         if std::future::poll_fn(|cx| self.respond.poll_reset(cx)).await.is_ok() {
             self.in_flight.note_reset();
         }
+    }
+}
+
+/// The answer to an ordinary request. Dropped unanswered, it resets the stream.
+#[derive(Debug)]
+pub struct Respond {
+    respond: SendResponse<Bytes>,
+    in_flight: Arc<InFlight>,
+}
+
+impl Respond {
+    /// Sends the head; with `end` there is no body.
+    ///
+    /// # Errors
+    /// The peer has gone, or the head cannot be written.
+    pub fn head(&mut self, response: Response<()>, end: bool) -> Result<Option<Send>, h2::Error> {
+        let send = self.respond.send_response(response, end)?;
+        Ok((!end).then(|| Send::new(send, Arc::clone(&self.in_flight))))
+    }
+
+    /// Resolves when the peer has given up, or the link is lost.
+    pub async fn gone(&mut self) {
+        std::future::poll_fn(|cx| self.poll_gone(cx)).await;
+    }
+
+    /// [`Respond::gone`], for those who poll.
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.respond.poll_reset(cx).map(|reason| {
+            if reason.is_ok() {
+                self.in_flight.note_reset();
+            }
+        })
+    }
+
+    /// Ends the stream with INTERNAL_ERROR.
+    pub fn fail(mut self) {
+        self.respond.send_reset(Reason::INTERNAL_ERROR);
+    }
+
+    /// The stream's identifier on its link, for logs.
+    #[must_use]
+    pub fn stream_id(&self) -> u32 {
+        self.respond.stream_id().into()
     }
 }
 
