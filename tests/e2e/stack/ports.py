@@ -1,4 +1,4 @@
-"""Free ports on loopback."""
+"""Ports on loopback."""
 
 from __future__ import annotations
 
@@ -10,3 +10,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """True if somebody does."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
