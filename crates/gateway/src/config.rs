@@ -2,6 +2,7 @@
 
 use std::{fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use penstock_http::Limits;
 use penstock_link::Keepalive;
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +101,18 @@ mod defaults {
 impl Config {
     pub(crate) fn keepalive(&self) -> Keepalive {
         Keepalive { interval: Duration::from_secs(self.keepalive_seconds), ..Keepalive::default() }
+    }
+
+    /// What bounds the connections of 8009 and 8010.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            connections: self.connections,
+            handshake_seconds: self.handshake_seconds,
+            header_fields: self.header_fields,
+            header_bytes: self.header_bytes,
+            resets_per_minute: self.resets_per_minute,
+            ..Limits::default()
+        }
     }
 
     pub(crate) const fn handshake(&self) -> Duration {

@@ -5,7 +5,6 @@ mod ask;
 mod clock;
 mod config;
 mod http;
-mod listener;
 mod metrics;
 mod registry;
 mod session;
@@ -18,6 +17,8 @@ use std::{sync::Arc, time::Duration};
 
 use penstock_admin::Port;
 use penstock_domain::{Decider, Error, Status};
+use penstock_http::{Acceptor, Listener};
+use penstock_link::tls;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
@@ -26,8 +27,7 @@ pub use registry::{AgentState, SessionState};
 
 use crate::{
     admin::GatewayAdmin,
-    http::{Acceptor, Connections, Front, Surface},
-    listener::Listener,
+    http::{Front, Surface},
     shared::Shared,
 };
 
@@ -57,7 +57,8 @@ impl Gateway {
     /// # Errors
     /// A port that is taken, TLS material that cannot be read.
     pub async fn start(config: Config, decider: Arc<dyn Decider>, admin: &Handle) -> Result<Self, Error> {
-        let acceptor = Acceptor::new(config.tls.as_ref())?;
+        let material = config.tls.as_ref();
+        let tls = material.map(|tls| tls::acceptor(&tls.cert_pem, &tls.key_pem)).transpose()?;
         let http = Listener::bind(&config.http_listen, "HTTP_LISTEN").await?;
         let grpc = Listener::bind(&config.grpc_listen, "GRPC_LISTEN").await?;
         let tunnel = match &config.tunnel {
@@ -74,9 +75,9 @@ impl Gateway {
         let shared = Arc::new(Shared::new(config, decider)?);
         for (listener, surface) in [(http, Surface::Api), (grpc, Surface::Grpc)] {
             let front = Front::new(Arc::clone(&shared), surface);
-            let connections = Connections::new(acceptor.clone(), front, Arc::clone(&shared));
-            let serve = move |tcp, peer| connections.clone().serve(tcp, peer);
-            tokio::spawn(listener.serve(surface.name(), Arc::clone(&shared), serve));
+            let server = shared.server(surface.name(), Acceptor::either(tls.clone()));
+            let serve = move |tcp, peer| server.clone().serve(front.clone(), tcp, peer);
+            tokio::spawn(listener.serve(shared.accepting(surface.name()), serve));
         }
         if let Some((listener, acceptor)) = tunnel {
             tokio::spawn(tunnel::serve(listener, acceptor, Arc::clone(&shared)));

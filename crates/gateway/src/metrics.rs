@@ -7,6 +7,7 @@ use std::{
 };
 
 use penstock_domain::Status;
+use penstock_http::Ports;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{
@@ -21,17 +22,6 @@ use prometheus_client::{
 use crate::shared::Shared;
 
 type Text = &'static str;
-
-#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
-struct Port {
-    port: Text,
-}
-
-#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
-struct Handshake {
-    port: Text,
-    result: Text,
-}
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
 struct Ended {
@@ -59,9 +49,7 @@ type Histograms = Family<Asked, Histogram, fn() -> Histogram>;
 /// Everything that is counted.
 pub(crate) struct Metrics {
     registry: Registry,
-    connections: Family<Port, Gauge>,
-    accept_errors: Family<Port, Counter>,
-    handshakes: Family<Handshake, Counter>,
+    pub ports: Ports,
     links_opened: Family<Role, Counter>,
     sessions_ended: Family<Ended, Counter>,
     bytes: Family<From, Counter>,
@@ -93,9 +81,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("penstock"),
-            connections: Family::default(),
-            accept_errors: Family::default(),
-            handshakes: Family::default(),
+            ports: Ports::default(),
             links_opened: Family::default(),
             sessions_ended: Family::default(),
             bytes: Family::default(),
@@ -110,8 +96,7 @@ impl Metrics {
 
     fn register_counters(&mut self) {
         let registry = &mut self.registry;
-        registry.register("accept_errors", "Accepts that failed", self.accept_errors.clone());
-        registry.register("handshakes", "TLS handshakes by result", self.handshakes.clone());
+        self.ports.register(registry);
         registry.register("links_opened", "Links that were accepted", self.links_opened.clone());
         registry.register("sessions_ended", "Sessions that ended", self.sessions_ended.clone());
         registry.register_with_unit("session", "Bytes of ended sessions", Unit::Bytes, self.bytes.clone());
@@ -122,7 +107,6 @@ impl Metrics {
 
     fn register_gauges(&mut self) {
         let (registry, live) = (&mut self.registry, &self.live);
-        registry.register("connections", "Open connections", self.connections.clone());
         registry.register("sessions", "Live sessions", live.sessions.clone());
         registry.register("links", "Links that are up", live.links.clone());
         registry.register("agent_streams", "Streams on agents' links", live.streams.clone());
@@ -132,21 +116,6 @@ impl Metrics {
         let bytes = live.record_bytes.clone();
         registry.register_with_unit("recorder_written", "Bytes written", Unit::Bytes, bytes);
         registry.register("ready", "1 while new work is welcome", live.ready.clone());
-    }
-
-    pub(crate) fn connection(&self, port: Text) -> Open {
-        let gauge = self.connections.get_or_create(&Port { port }).clone();
-        gauge.inc();
-        Open(gauge)
-    }
-
-    pub(crate) fn accept_error(&self, port: Text) {
-        self.accept_errors.get_or_create(&Port { port }).inc();
-    }
-
-    pub(crate) fn handshake(&self, port: Text, done: bool) {
-        let result = if done { "done" } else { "failed" };
-        self.handshakes.get_or_create(&Handshake { port, result }).inc();
     }
 
     pub(crate) fn link_opened(&self, role: Text) {
@@ -208,14 +177,4 @@ fn catch_up(counter: &Counter, total: &AtomicU64) {
 
 fn gauge(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// Counts a connection for as long as it lives.
-#[derive(Debug)]
-pub(crate) struct Open(Gauge);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use penstock_domain::{Code, Decider, Error, Side};
+use penstock_http::{Accepting, Acceptor, Server};
 use penstock_record::Recorder;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,9 @@ use crate::{
     metrics::Metrics,
     registry::{Agents, Cancels, Credentials, Sessions},
 };
+
+/// Credit of each HTTP/2 stream, in bytes: a carrier's inner connection is one stream, and does the limiting.
+const WINDOW: u32 = 4 * 1024 * 1024;
 
 pub(crate) struct Shared {
     pub config: Config,
@@ -52,6 +56,22 @@ impl Shared {
             close: CancellationToken::new(),
             config,
         })
+    }
+
+    /// How a port accepts.
+    pub(crate) fn accepting(&self, port: &'static str) -> Accepting {
+        Accepting {
+            port,
+            connections: self.config.connections,
+            ports: self.metrics.ports.clone(),
+            stop: self.close.clone(),
+        }
+    }
+
+    /// What serves the connections of 8009 and 8010. They carry links, which drain by themselves.
+    pub(crate) fn server(&self, port: &'static str, acceptor: Acceptor) -> Server {
+        let (ports, drain) = (self.metrics.ports.clone(), CancellationToken::new());
+        Server::new(port, acceptor, self.config.limits(), ports, WINDOW, drain, self.close.clone())
     }
 
     /// The refusal of whatever is new while draining.

@@ -3,10 +3,14 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use penstock_domain::{Credential, Error, Principal};
-use penstock_link::carrier::tls::{Accepted, Acceptor};
+use penstock_http::Listener;
+use penstock_link::{
+    carrier::tls::{Accepted, Acceptor},
+    tls::Certificate,
+};
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::{Tunnel, listener::Listener, shared::Shared, transport};
+use crate::{Tunnel, shared::Shared, transport};
 
 /// The port's name in metrics and logs.
 const PORT: &str = "tunnel";
@@ -19,22 +23,22 @@ pub(crate) async fn bind(tunnel: &Tunnel) -> Result<(Listener, Acceptor), Error>
 
 /// Serves until the gateway closes.
 pub(crate) async fn serve(listener: Listener, acceptor: Acceptor, shared: Arc<Shared>) {
-    let serving = Arc::clone(&shared);
-    let serve = move |tcp, peer| link(acceptor.clone(), Arc::clone(&serving), tcp, peer);
-    listener.serve(PORT, shared, serve).await;
+    let accepting = shared.accepting(PORT);
+    listener.serve(accepting, move |tcp, peer| link(acceptor.clone(), Arc::clone(&shared), tcp, peer)).await;
 }
 
 async fn link(acceptor: Acceptor, shared: Arc<Shared>, tcp: TcpStream, peer: SocketAddr) {
     let handshake = timeout(shared.config.handshake(), acceptor.accept(tcp)).await;
     let accepted = handshake.unwrap_or_else(|_| Err("timed out".into()));
-    shared.metrics.handshake(PORT, accepted.is_ok());
-    let Accepted { bytes, names, fingerprint } = match accepted {
+    shared.metrics.ports.handshake(PORT, accepted.is_ok());
+    let Accepted { bytes, certificate } = match accepted {
         Ok(accepted) => accepted,
         Err(why) => {
             tracing::warn!(target: "penstock::link", %peer, why, "no handshake");
             return;
         }
     };
+    let Certificate { names, fingerprint } = certificate;
     // Registered first: a revocation during the decision finds the link.
     let close = shared.close.child_token();
     let _registered = shared.certificates.add(&fingerprint, close.clone());

@@ -1,1 +1,25 @@
-//! HTTP on ports: listeners, limits, who calls, what a proxy must strip.
+//! HTTP on ports: listeners, limits, who calls, what a proxy must strip, and clients of upstreams.
+//!
+//! Every port of Penstock that speaks HTTP is a [`Listener`] whose connections a [`Server`] serves with a
+//! [`Handler`].
+
+mod acceptor;
+pub mod body;
+mod connection;
+pub mod headers;
+mod limits;
+mod listener;
+mod peer;
+mod ports;
+mod proxy_protocol;
+mod server;
+mod shape;
+
+pub use acceptor::Acceptor;
+pub use body::Body;
+pub use connection::Handler;
+pub use limits::Limits;
+pub use listener::{Accepting, Listener};
+pub use peer::Peer;
+pub use ports::Ports;
+pub use server::Server;

@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header,
-    uri::PathAndQuery,
-};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, uri::PathAndQuery};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -23,6 +20,11 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use penstock_domain::{Code, Error, Side};
+use penstock_http::{
+    Body,
+    body::{self, BoxError},
+    headers,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::UnixStream,
@@ -30,34 +32,10 @@ use tokio::{
 };
 use tower_service::Service;
 
-use super::body::{self, Body, BoxError};
 use crate::Config;
 
 /// How long the API may take until its answer begins.
 const TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Headers that are about one hop, or that only a trusted hop may set. None of them passes in either direction.
-const HOP_BY_HOP: [&str; 9] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// What callers may not say of themselves.
-const FORWARDED: [&str; 6] = [
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-real-ip",
-];
 
 pub(super) struct Api {
     client: Client<Socket, Limited<Incoming>>,
@@ -81,7 +59,7 @@ impl Api {
         };
         match timeout(TIMEOUT, self.client.request(request)).await {
             Ok(Ok(mut response)) => {
-                strip(response.headers_mut());
+                headers::strip_hop_by_hop(response.headers_mut());
                 if response.status() == StatusCode::PAYLOAD_TOO_LARGE && version < Version::HTTP_2 {
                     // The rest of the body is not read, so no other request can follow it (RFC 9110 §15.5.14).
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -114,33 +92,13 @@ impl Api {
         let path = head.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         head.uri = Uri::builder().scheme("http").authority("penstock").path_and_query(path).build()?;
         head.version = http::Version::HTTP_11;
-        strip(&mut head.headers);
-        for name in FORWARDED {
-            head.headers.remove(name);
-        }
+        headers::strip_hop_by_hop(&mut head.headers);
+        headers::strip_forwarded(&mut head.headers);
         if let Some(host) = host {
             head.headers.insert(header::HOST, host);
         }
         head.headers.insert("x-forwarded-for", HeaderValue::from_str(peer)?);
         Ok(Request::from_parts(head, Limited::new(body, self.body_bytes)))
-    }
-}
-
-/// Removes hop-by-hop headers, those that `Connection` names included (RFC 9110 §7.6.1).
-fn strip(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .filter(|name| *name != header::AUTHORIZATION && *name != header::HOST)
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in HOP_BY_HOP {
-        headers.remove(name);
     }
 }
 

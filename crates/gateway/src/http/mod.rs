@@ -1,15 +1,13 @@
 //! What the ports 8009 and 8010 answer: gRPC, health checks, and on 8009 the API behind its unix socket.
 
 mod api;
-mod body;
-mod connection;
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{convert::Infallible, future::Future, sync::Arc};
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use penstock_link::{Resets, carrier::grpc};
-use tokio_util::sync::CancellationToken;
+use penstock_http::{Body, Handler, Peer, body};
+use penstock_link::carrier::grpc;
 use tonic_health::{
     ServingStatus,
     pb::health_server::HealthServer,
@@ -17,8 +15,7 @@ use tonic_health::{
 };
 use tower_service::Service;
 
-pub(crate) use self::connection::{Acceptor, Connections};
-use self::{api::Api, body::Body};
+use self::api::Api;
 use crate::{shared::Shared, transport::Links};
 
 type Transport = grpc::Server<Links>;
@@ -42,15 +39,10 @@ impl Surface {
     }
 }
 
-/// The front of one port; a clone serves each connection.
+/// The front of one port.
 #[derive(Clone)]
 pub(crate) struct Front {
-    pub surface: Surface,
-    /// Cancelled by the connection's first request.
-    pub asked: CancellationToken,
-    /// Requests of this connection that the peer gave up.
-    pub resets: Arc<Resets>,
-    peer: String,
+    surface: Surface,
     transport: Transport,
     health: Health,
     api: Arc<Api>,
@@ -63,9 +55,6 @@ impl Front {
         tokio::spawn(report(reporter.clone(), Arc::clone(&shared)));
         Self {
             surface,
-            asked: CancellationToken::new(),
-            resets: Arc::new(Resets::new(shared.config.resets_per_minute)),
-            peer: String::new(),
             transport: grpc::service(Arc::new(Links::new(Arc::clone(&shared)))),
             health: HealthServer::new(HealthService::from_health_reporter(reporter)),
             api: Arc::new(Api::new(&shared.config)),
@@ -73,18 +62,10 @@ impl Front {
         }
     }
 
-    pub(crate) fn for_peer(&self, peer: SocketAddr) -> Self {
-        let resets = Arc::new(Resets::new(self.shared.config.resets_per_minute));
-        Self { asked: CancellationToken::new(), resets, peer: peer.to_string(), ..self.clone() }
-    }
-
-    async fn answer(mut self, mut request: Request<Incoming>) -> Response<Body> {
-        if request.headers().len() > self.shared.config.header_fields {
-            return body::text(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too many header fields\n");
-        }
+    async fn answer(mut self, mut request: Request<Incoming>, peer: String) -> Response<Body> {
         let path = request.uri().path();
         if path.starts_with("/protobuf.Transport/") {
-            request.extensions_mut().insert(self.peer.clone());
+            request.extensions_mut().insert(peer);
             return infallible(self.transport.call(request).await).map(body::any);
         }
         if path.starts_with("/grpc.health.v1.Health/") {
@@ -94,7 +75,7 @@ impl Front {
             return unimplemented_method();
         }
         match self.surface {
-            Surface::Api => self.api.forward(request, &self.peer).await,
+            Surface::Api => self.api.forward(request, &peer).await,
             Surface::Grpc => self.probe(&request),
         }
     }
@@ -113,37 +94,13 @@ impl Front {
     }
 }
 
-impl hyper::service::Service<Request<Incoming>> for Front {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.asked.cancel();
-        let front = self.clone();
-        Box::pin(async move {
-            let unanswered = Unanswered(Some(Arc::clone(&front.resets)));
-            let response = front.answer(request).await;
-            unanswered.answered();
-            Ok(response)
-        })
-    }
-}
-
-/// A request that is dropped before its answer was reset by the peer.
-struct Unanswered(Option<Arc<Resets>>);
-
-impl Unanswered {
-    fn answered(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Unanswered {
-    fn drop(&mut self) {
-        if let Some(resets) = &self.0 {
-            resets.note();
-        }
+impl Handler for Front {
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: &Arc<Peer>,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        self.clone().answer(request, peer.address.to_string())
     }
 }
 

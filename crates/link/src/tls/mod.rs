@@ -1,6 +1,7 @@
 //! TLS for links: one place that builds every configuration.
 
 mod belief;
+mod certificate;
 mod client;
 mod server;
 mod stream;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 
+pub use certificate::Certificate;
 pub use client::{Connector, Identity, Trust};
 pub use server::acceptor;
 pub(crate) use server::server_config;

@@ -8,13 +8,14 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
     server::WebPkiClientVerifier,
 };
-use sha2::{Digest as _, Sha256};
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use x509_parser::{extensions::GeneralName, parse_x509_certificate};
+use tokio_rustls::TlsAcceptor;
 
 use super::{Flavour, preface};
-use crate::{carrier::Duplex, tls};
+use crate::{
+    carrier::Duplex,
+    tls::{self, Certificate},
+};
 
 /// Accepts links on mutual TLS.
 #[derive(Clone)]
@@ -24,10 +25,8 @@ pub struct Acceptor(TlsAcceptor);
 pub struct Accepted {
     /// The link's bytes, for the requesting role.
     pub bytes: Box<dyn Duplex>,
-    /// The names in the peer's leaf certificate: its subject alternative names, and its common name if it has none.
-    pub names: Vec<String>,
-    /// SHA-256 of the leaf, in hex.
-    pub fingerprint: String,
+    /// Who dialled.
+    pub certificate: Certificate,
 }
 
 impl Acceptor {
@@ -56,39 +55,14 @@ impl Acceptor {
     pub async fn accept(&self, tcp: TcpStream) -> Result<Accepted, String> {
         tcp.set_nodelay(true).map_err(|error| error.to_string())?;
         let tls = self.0.accept(tcp).await.map_err(|error| error.to_string())?;
-        let (names, fingerprint) = identity(&tls).ok_or("the certificate names nobody")?;
         let (_, session) = tls.get_ref();
+        let certificate = Certificate::of(session).ok_or("the certificate names nobody")?;
         let bytes: Box<dyn Duplex> = match Flavour::negotiated(session.alpn_protocol()) {
             Flavour::Swap => Box::new(preface::Acceptor::new(tls)),
             Flavour::Rh2 => Box::new(tls),
         };
-        Ok(Accepted { bytes, names, fingerprint })
+        Ok(Accepted { bytes, certificate })
     }
-}
-
-/// Who a peer is: the leaf's word, which the handshake has proven, and never another certificate's in the chain.
-fn identity(tls: &TlsStream<TcpStream>) -> Option<(Vec<String>, String)> {
-    let (_, session) = tls.get_ref();
-    let leaf = session.peer_certificates()?.first()?;
-    let (_, certificate) = parse_x509_certificate(leaf).ok()?;
-    let alternatives = certificate.subject_alternative_name().ok()?;
-    let mut names: Vec<String> = alternatives
-        .iter()
-        .flat_map(|extension| &extension.value.general_names)
-        .filter_map(|name| match name {
-            GeneralName::DNSName(name) | GeneralName::URI(name) | GeneralName::RFC822Name(name) => {
-                Some((*name).to_owned())
-            }
-            _ => None,
-        })
-        .collect();
-    if names.is_empty() {
-        names.extend(
-            certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok()).map(str::to_owned),
-        );
-    }
-    let fingerprint = Sha256::digest(leaf.as_ref()).iter().map(|byte| format!("{byte:02x}")).collect();
-    (!names.is_empty()).then_some((names, fingerprint))
 }
 
 fn malformed(error: &dyn std::fmt::Display) -> Error {

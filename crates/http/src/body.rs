@@ -5,13 +5,14 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use penstock_domain::Error;
 
-pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// What a body may fail with.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A response's body.
-pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
+pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Any body as one.
-pub(crate) fn any<B>(body: B) -> Body
+pub fn any<B>(body: B) -> Body
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -20,12 +21,12 @@ where
 }
 
 /// A short answer in plain text.
-pub(crate) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
+pub fn text(status: StatusCode, text: &'static str) -> Response<Body> {
     whole(status, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes()))
 }
 
 /// An RFC 9457 problem.
-pub(crate) fn problem(error: &Error) -> Response<Body> {
+pub fn problem(error: &Error) -> Response<Body> {
     let problem = error.problem();
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = serde_json::to_vec(&problem).unwrap_or_default();
@@ -33,7 +34,7 @@ pub(crate) fn problem(error: &Error) -> Response<Body> {
 }
 
 /// An answer of one piece.
-pub(crate) fn whole(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Body> {
+pub fn whole(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Body> {
     let mut response = Response::new(any(Full::new(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));

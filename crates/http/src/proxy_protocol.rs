@@ -1,0 +1,127 @@
+//! The PROXY protocol, versions 1 and 2, of load balancers that are trusted (HAProxy, doc/proxy-protocol.txt).
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
+
+use ppp::{v1, v2};
+use tokio::{io::AsyncReadExt as _, net::TcpStream};
+
+/// What version 2 begins with, and enough to tell version 1 from it.
+const SIGNATURE: usize = 12;
+
+/// The longest line of version 1.
+const V1_BYTES: usize = 107;
+
+/// The longest header of version 2 that is read; its extensions are passed over.
+const V2_BYTES: usize = 4096;
+
+/// Reads the header, and not a byte more; the address it tells, or none for the balancer's own probes.
+pub(crate) async fn read(tcp: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
+    let mut header = vec![0; SIGNATURE];
+    tcp.read_exact(&mut header).await?;
+    if header == v2::PROTOCOL_PREFIX {
+        return version_2(tcp, header).await;
+    }
+    version_1(tcp, header).await
+}
+
+async fn version_1(tcp: &mut TcpStream, mut line: Vec<u8>) -> io::Result<Option<SocketAddr>> {
+    while !line.ends_with(b"\r\n") {
+        if line.len() >= V1_BYTES || !line.starts_with(b"PROXY ") {
+            return Err(malformed(&"it is neither version 1 nor version 2"));
+        }
+        line.push(tcp.read_u8().await?);
+    }
+    let header = v1::Header::try_from(line.as_slice()).map_err(|error| malformed(&error))?;
+    Ok(match header.addresses {
+        v1::Addresses::Tcp4(tcp4) => Some((IpAddr::V4(tcp4.source_address), tcp4.source_port).into()),
+        v1::Addresses::Tcp6(tcp6) => Some((IpAddr::V6(tcp6.source_address), tcp6.source_port).into()),
+        v1::Addresses::Unknown => None,
+    })
+}
+
+async fn version_2(tcp: &mut TcpStream, mut header: Vec<u8>) -> io::Result<Option<SocketAddr>> {
+    let (command, family, length) = (tcp.read_u8().await?, tcp.read_u8().await?, tcp.read_u16().await?);
+    if usize::from(length) > V2_BYTES {
+        return Err(malformed(&"it is too long"));
+    }
+    header.extend([command, family]);
+    header.extend(length.to_be_bytes());
+    let fixed = header.len();
+    header.resize(fixed + usize::from(length), 0);
+    if let Some(rest) = header.get_mut(fixed..) {
+        tcp.read_exact(rest).await?;
+    }
+    let header = v2::Header::try_from(header.as_slice()).map_err(|error| malformed(&error))?;
+    Ok(match (header.command, header.addresses) {
+        (v2::Command::Proxy, v2::Addresses::IPv4(ip4)) => {
+            Some((IpAddr::V4(ip4.source_address), ip4.source_port).into())
+        }
+        (v2::Command::Proxy, v2::Addresses::IPv6(ip6)) => {
+            Some((IpAddr::V6(ip6.source_address), ip6.source_port).into())
+        }
+        _ => None,
+    })
+}
+
+fn malformed(why: &dyn std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the PROXY header cannot be read: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncWriteExt as _, net::TcpListener};
+
+    use super::*;
+
+    async fn told(bytes: &[u8]) -> (io::Result<Option<SocketAddr>>, Vec<u8>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut sender = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        sender.write_all(bytes).await.unwrap();
+        drop(sender);
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        let address = read(&mut tcp).await;
+        let mut rest = Vec::new();
+        tcp.read_to_end(&mut rest).await.unwrap();
+        (address, rest)
+    }
+
+    fn version_2_header(command: u8, family: u8, addresses: &[u8]) -> Vec<u8> {
+        let mut header = v2::PROTOCOL_PREFIX.to_vec();
+        header.extend([0x20 | command, family]);
+        header.extend(u16::try_from(addresses.len()).unwrap().to_be_bytes());
+        header.extend(addresses);
+        header
+    }
+
+    #[tokio::test]
+    async fn both_versions_tell_the_source_and_leave_what_follows() {
+        let (address, rest) = told(b"PROXY TCP4 192.0.2.7 198.51.100.1 4242 443\r\nGET /").await;
+        assert_eq!(address.unwrap(), Some("192.0.2.7:4242".parse().unwrap()));
+        assert_eq!(rest, b"GET /");
+
+        let addresses = [192, 0, 2, 8, 198, 51, 100, 1, 0x10, 0x92, 1, 0xbb];
+        let mut bytes = version_2_header(1, 0x11, &addresses);
+        bytes.extend(b"GET /");
+        let (address, rest) = told(&bytes).await;
+        assert_eq!(address.unwrap(), Some("192.0.2.8:4242".parse().unwrap()));
+        assert_eq!(rest, b"GET /");
+    }
+
+    #[tokio::test]
+    async fn a_balancers_own_probe_has_no_source() {
+        assert_eq!(told(b"PROXY UNKNOWN\r\n").await.0.unwrap(), None);
+        assert_eq!(told(&version_2_header(0, 0, &[])).await.0.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn all_else_is_refused() {
+        let endless = [b"PROXY TCP4 ".as_slice(), &[b'1'; 200]].concat();
+        let huge = [v2::PROTOCOL_PREFIX, &[0x21, 0x11, 0xff, 0xff]].concat();
+        for bytes in [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &endless, &huge, b"PROXY TCP4 x y z w\r\n"] {
+            assert!(told(bytes).await.0.is_err(), "{bytes:?}");
+        }
+    }
+}
