@@ -65,13 +65,22 @@ impl Send {
     /// # Errors
     /// The stream was reset or the link was lost.
     pub async fn send_last(&mut self, mut chunk: Bytes) -> io::Result<()> {
+        poll_fn(|cx| self.poll_send_last(cx, &mut chunk)).await
+    }
+
+    /// [`Send::send_last`], for those who poll: what credit allows leaves `chunk` at once; ready when this
+    /// direction has ended.
+    ///
+    /// # Errors
+    /// The stream was reset or the link was lost.
+    pub fn poll_send_last(&mut self, cx: &mut Context<'_>, chunk: &mut Bytes) -> Poll<io::Result<()>> {
         while chunk.has_remaining() {
-            let granted = poll_fn(|cx| self.poll_capacity(cx, chunk.len())).await?;
+            let granted = ready!(self.poll_capacity(cx, chunk.len()))?;
             let part = chunk.split_to(granted.min(chunk.len()));
             self.finished = chunk.is_empty();
             self.stream.send_data(part, self.finished).map_err(into_io)?;
         }
-        self.finish()
+        Poll::Ready(self.finish())
     }
 
     /// Ends this direction with trailers.
