@@ -8,6 +8,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -35,6 +36,10 @@ def _comma_list(value: object) -> object:
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(str(ip_network(text)) for text in value)
+
+
 def _pem(value: SecretStr) -> SecretStr:
     return SecretStr(read_pem(value.get_secret_value()))
 
@@ -49,6 +54,7 @@ def _lower(value: object) -> object:
 
 ListenAddress = Annotated[str, AfterValidator(_address)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
+Networks = Annotated[Names, AfterValidator(_networks)]
 Pem = Annotated[SecretStr, AfterValidator(_pem)]
 Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
 HttpUrl = Annotated[str, AfterValidator(lambda value: advertised_url(value, ("https", "http")))]
@@ -84,8 +90,31 @@ class Settings(BaseSettings):
     tunnel_listen: ListenAddress | None = Field(
         None,
         alias="TUNNEL_LISTEN",
-        description="Where agents dial with certificates (carrier `tls`). Unset: no port until `penstock pki "
-        "init` has made the authority, then `0.0.0.0:8443`, and `127.0.0.1:8443` for `start standalone`.",
+        description="Where agents and workers dial with certificates (carrier `tls`). Unset: no port until "
+        "`penstock pki init` has made the authority or `PUBLIC_LISTEN` is set, then `0.0.0.0:8443`, and "
+        "`127.0.0.1:8443` for `start standalone`.",
+    )
+    public_listen: ListenAddress | None = Field(
+        None,
+        alias="PUBLIC_LISTEN",
+        description="Where published apps are served, for example `0.0.0.0:8080`. Unset: no port.",
+    )
+    public_tls_key: Pem | None = Field(
+        None,
+        alias="PUBLIC_TLS_KEY",
+        description="The private key for the public port: as `TLS_KEY`.",
+    )
+    public_tls_cert: Pem | None = Field(
+        None,
+        alias="PUBLIC_TLS_CERT",
+        description="Its certificate and chain, leaf first. Without both the public port speaks plain HTTP, "
+        "for something before it that ends TLS.",
+    )
+    public_trusted: Networks = Field(
+        (),
+        alias="PUBLIC_TRUSTED",
+        description="Networks (`CIDR`, comma separated) of the load balancers before the public port, which "
+        "say by PROXY protocol who calls.",
     )
     admin_listen: ListenAddress | None = Field(
         None,

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,6 +12,7 @@ import httpx
 from argon2 import PasswordHasher
 from penstock.api.app import create_app
 from penstock.domain.agent import AgentPresence
+from penstock.domain.app import App, AppPresence
 from penstock.domain.connection import ConnectionType
 from penstock.domain.errors import PenstockError, internal
 from penstock.domain.plan import Limits
@@ -25,10 +26,12 @@ from penstock.identity.secret_box import FernetBox
 from penstock.identity.secrets import RandomSecrets
 from penstock.identity.throttle import FailedLogins
 from penstock.policy.engine import PolicyEngine
+from penstock.policy.rules.access import AccessRule
 from penstock.policy.rules.groups import GroupsRule
 from penstock.recordings.archive import RecordingFolders
 from penstock.services import Services
 from penstock.services.agents import Agents
+from penstock.services.apps import Apps, NewApp
 from penstock.services.authentication import Authentication
 from penstock.services.certificates import CertificateGate, Certificates
 from penstock.services.connections import Connections, NewConnection
@@ -42,7 +45,9 @@ from penstock.services.sessions import Sessions
 from penstock.services.setup import Setup
 from penstock.services.tokens import Tokens
 from penstock.services.users import Users
+from penstock.services.visits import Visits
 from penstock.store.agents import AgentTable
+from penstock.store.apps import AppTable
 from penstock.store.connections import ConnectionTable
 from penstock.store.database import Database
 from penstock.store.groups import GroupTable
@@ -83,11 +88,18 @@ class ScriptedEngine:
     ended_tokens: list[str] = field(default_factory=list)
     ended_agents: list[str] = field(default_factory=list)
     ended_certificates: list[str] = field(default_factory=list)
+    serving: dict[str, AppPresence] = field(default_factory=dict)
+    published: list[Sequence[App]] = field(default_factory=list)
+    forgotten: int = 0
     missed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def agents(self) -> dict[str, AgentPresence]:
         """Those that a test put online."""
         return self.online
+
+    def apps(self) -> dict[str, AppPresence]:
+        """Those that a test put online."""
+        return self.serving
 
     def sessions(self) -> dict[str, Meter]:
         """Those that a test made live."""
@@ -114,6 +126,14 @@ class ScriptedEngine:
     def end_certificate(self, fingerprint: str) -> None:
         """Remembers it."""
         self.ended_certificates.append(fingerprint)
+
+    def publish(self, apps: Sequence[App]) -> None:
+        """Remembers them."""
+        self.published.append(apps)
+
+    def forget_visitors(self) -> None:
+        """Counts."""
+        self.forgotten += 1
 
 
 @dataclass
@@ -157,6 +177,7 @@ class World:
     users: UserTable
     tokens: TokenTable
     agents: AgentTable
+    apps: AppTable
     connections: ConnectionTable
     sessions: SessionTable
     groups: GroupTable
@@ -182,6 +203,11 @@ class World:
         """A Postgres connection."""
         new = NewConnection(name, ConnectionType.POSTGRES, agent, POSTGRES, groups)
         await self.services.connections.create(await self.admin(), new)
+
+    async def app(self, name: str, *access: str, identify: bool = True) -> None:
+        """An app at ``NAME.example``, served by workers of its name."""
+        new = NewApp(name, [f"{name}.example"], [], identify, access, "least-in-flight", 60)
+        await self.services.apps.create(await self.admin(), new)
 
     async def begin(self, identity: Identity, connection: str) -> str:
         """A session that is open and live, with a recording of one line; its identifier."""
@@ -230,14 +256,16 @@ def _build(folder: Path, database: Database) -> World:
     users, tokens, agents = UserTable(database), TokenTable(database), AgentTable(database)
     connections = ConnectionTable(database, FernetBox.from_file(folder / "secret.key"))
     sessions, groups, revocations = SessionTable(database), GroupTable(database), RevocationTable(database)
+    apps = AppTable(database)
     (folder / "sessions").mkdir(exist_ok=True)
     archive = RecordingFolders(folder / "sessions", folder / "recordings")
     passwords = Argon2Passwords(hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    policy = PolicyEngine([GroupsRule("admin")])
+    policy = PolicyEngine([GroupsRule("admin"), AccessRule("admin")])
     throttle = FailedLogins(clock)
     authentication = Authentication(
         users, tokens, passwords, throttle, secrets, clock, admin_group="admin", token_ttl=timedelta(hours=1)
     )
+    visits = Visits(authentication, apps, policy)
     endings = Endings(sessions, users, connections, policy, engine)
     token_service = Tokens(tokens, engine, endings)
     server = ServerInfo("1.2.3", "https://gw.example:8009", "grpcs://gw.example:8010", "CA PEM\n", PIN, PIN)
@@ -250,6 +278,8 @@ def _build(folder: Path, database: Database) -> World:
         agents=Agents(agents, secrets, clock, engine, endings, server),
         certificates=Certificates(revocations, clock, engine),
         connections=Connections(connections, agents, policy, clock, engine, endings, admin_group="admin"),
+        apps=Apps(apps, policy, clock, engine),
+        visits=visits,
         sessions=Sessions(sessions, archive, reader, engine, endings),
         health=Health(database),
         server=server,
@@ -266,6 +296,7 @@ def _build(folder: Path, database: Database) -> World:
         users=users,
         tokens=tokens,
         agents=agents,
+        apps=apps,
         connections=connections,
         sessions=sessions,
         groups=groups,
@@ -275,7 +306,8 @@ def _build(folder: Path, database: Database) -> World:
         recovery=Recovery(sessions, users, archive, reader, clock),
         gate=Gate(
             authentication,
-            CertificateGate(agents, revocations, clock),
+            CertificateGate(agents, apps, revocations, clock),
+            visits,
             agents,
             connections,
             sessions,

@@ -11,6 +11,7 @@ from penstock.api.gatekeeper import Gatekeeper
 from penstock.api.openapi import describe
 from penstock.api.problems import add_handlers
 from penstock.api.resources.agents import AgentResource
+from penstock.api.resources.apps import AppResource
 from penstock.api.resources.certificates import CertificateResource
 from penstock.api.resources.connections import ConnectionResource
 from penstock.api.resources.groups import GroupResource
@@ -20,6 +21,7 @@ from penstock.api.resources.server import ServerResource
 from penstock.api.resources.sessions import SessionResource
 from penstock.api.resources.tokens import TokenResource
 from penstock.api.resources.users import UserResource
+from penstock.api.resources.visits import VisitResource
 from penstock.api.route import Endpoint, GuardedRoute
 from penstock.services import Services
 
@@ -28,8 +30,12 @@ _WEB_APP_POLICY = (
 )
 
 
-def create_app(services: Services, *, static_ui: Path | None = None) -> FastAPI:
-    """The ASGI application. ``static_ui`` is a folder with a web app to serve at ``/``."""
+def create_app(services: Services, *, static_ui: Path | None = None, secure_cookies: bool = False) -> FastAPI:
+    """The ASGI application.
+
+    ``static_ui`` is a folder with a web app to serve at ``/``; ``secure_cookies``: browsers reach the public
+    port by TLS, whoever ends it.
+    """
     # The framework's own documentation pages load their scripts from elsewhere: they stay off.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
 
@@ -39,6 +45,9 @@ def create_app(services: Services, *, static_ui: Path | None = None) -> FastAPI:
     endpoints = [
         *ServerResource(services.server, services.setup, description, page=static_ui is None).endpoints(),
         *_resources(services),
+        *VisitResource(
+            services.authentication, services.tokens, services.visits, secure=secure_cookies
+        ).endpoints(),
     ]
     app.router.routes.extend(GuardedRoute(endpoint) for endpoint in endpoints)
     if static_ui is not None:
@@ -57,6 +66,7 @@ def _resources(services: Services) -> list[Endpoint]:
         *GroupResource(services.groups).endpoints(),
         *AgentResource(services.agents).endpoints(),
         *CertificateResource(services.certificates).endpoints(),
+        *AppResource(services.apps).endpoints(),
         *ConnectionResource(services.connections).endpoints(),
         *SessionResource(services.sessions).endpoints(),
     ]

@@ -17,7 +17,9 @@ from penstock.app.startup import (
     engine_config,
     first_admin,
     local_agent_config,
+    public_config,
     refuse_what_is_not_there_yet,
+    secure_cookies,
     server_identity,
     server_info,
     static_ui,
@@ -36,10 +38,12 @@ from penstock.identity.secret_box import FernetBox
 from penstock.identity.secrets import RandomSecrets
 from penstock.identity.throttle import FailedLogins
 from penstock.policy.engine import PolicyEngine
+from penstock.policy.rules.access import AccessRule
 from penstock.policy.rules.groups import GroupsRule
 from penstock.recordings.archive import RecordingFolders
 from penstock.services import Services
 from penstock.services.agents import Agents
+from penstock.services.apps import Apps
 from penstock.services.authentication import Authentication
 from penstock.services.certificates import CertificateGate, Certificates
 from penstock.services.connections import Connections
@@ -54,8 +58,10 @@ from penstock.services.sessions import Sessions
 from penstock.services.setup import Setup
 from penstock.services.tokens import Tokens
 from penstock.services.users import Users
+from penstock.services.visits import Visits
 from penstock.settings import Settings
 from penstock.store.agents import AgentTable
+from penstock.store.apps import AppTable
 from penstock.store.connections import ConnectionTable
 from penstock.store.database import Database
 from penstock.store.groups import GroupTable
@@ -74,6 +80,7 @@ class _Store:
     groups: GroupTable
     tokens: TokenTable
     agents: AgentTable
+    apps: AppTable
     connections: ConnectionTable
     sessions: SessionTable
     revocations: RevocationTable
@@ -92,6 +99,7 @@ class _Core:
     authentication: Authentication
     setup: Setup
     recovery: Recovery
+    visits: Visits
     gate: Gate
 
 
@@ -110,14 +118,17 @@ async def serve(settings: Settings, *, standalone: bool) -> None:
         decider = Decider(core.gate.answer, timeout_seconds=settings.ask_timeout_seconds * 0.9)
         path = stack.enter_context(socket_path(run_folder))
         tunnel = tunnel_config(settings, home, standalone=standalone)
-        config = engine_config(settings, identity, path, tunnel, standalone=standalone)
+        public = public_config(settings)
+        config = engine_config(settings, identity, path, tunnel, public, standalone=standalone)
         engine = Gateway(config, decider.ask)
         drain = _Drain(engine, decider)
         stack.push_async_callback(drain, 0.0)
         bound = await asyncio.to_thread(engine.start)
         server = server_info(settings, identity, bound)
         services, housekeeping = _services(settings, core, engine, server)
-        await stack.enter_async_context(serving(create_app(services, static_ui=static_ui(settings)), path))
+        await services.apps.publish()
+        api = create_app(services, static_ui=static_ui(settings), secure_cookies=secure_cookies(settings))
+        await stack.enter_async_context(serving(api, path))
         if standalone:
             await _local_agent(settings, services.agents, bound, stack)
         _cancel_at_exit(stack, asyncio.create_task(housekeeping.run()))
@@ -153,6 +164,7 @@ async def _store(home: Path, stack: AsyncExitStack) -> _Store:
         groups=GroupTable(database),
         tokens=TokenTable(database),
         agents=AgentTable(database),
+        apps=AppTable(database),
         connections=ConnectionTable(database, box),
         sessions=SessionTable(database),
         revocations=RevocationTable(database),
@@ -163,7 +175,7 @@ def _core(settings: Settings, store: _Store) -> _Core:
     clock, secrets, passwords = SystemClock(), RandomSecrets(), Argon2Passwords()
     live = private_folder(settings.audit_path or settings.home / "sessions")
     archive = RecordingFolders(live.absolute(), private_folder(settings.home / "recordings"))
-    policy = PolicyEngine([GroupsRule(settings.admin_group)])
+    policy = PolicyEngine([GroupsRule(settings.admin_group), AccessRule(settings.admin_group)])
     authentication = Authentication(
         store.users,
         store.tokens,
@@ -184,9 +196,11 @@ def _core(settings: Settings, store: _Store) -> _Core:
         authentication,
         admin_group=settings.admin_group,
     )
+    visits = Visits(authentication, store.apps, policy)
     gate = Gate(
         authentication,
-        CertificateGate(store.agents, store.revocations, clock),
+        CertificateGate(store.agents, store.apps, store.revocations, clock),
+        visits,
         store.agents,
         store.connections,
         store.sessions,
@@ -197,7 +211,9 @@ def _core(settings: Settings, store: _Store) -> _Core:
         limits,
     )
     recovery = Recovery(store.sessions, store.users, archive, Recordings(), clock)
-    return _Core(store, archive, policy, clock, secrets, passwords, authentication, setup, recovery, gate)
+    return _Core(
+        store, archive, policy, clock, secrets, passwords, authentication, setup, recovery, visits, gate
+    )
 
 
 def _services(
@@ -220,6 +236,8 @@ def _services(
         connections=Connections(
             store.connections, store.agents, core.policy, core.clock, engine, endings, admin_group=admin_group
         ),
+        apps=Apps(store.apps, core.policy, core.clock, engine),
+        visits=core.visits,
         sessions=Sessions(store.sessions, core.archive, Recordings(), engine, endings),
         health=Health(store.database),
         server=server,
@@ -252,6 +270,7 @@ def _announce(
         http=bound.http,
         grpc=bound.grpc,
         tunnel=bound.tunnel,
+        public=bound.public,
         admin=bound.admin,
         api_url=server.api_url,
     )

@@ -11,7 +11,7 @@ from penstock.domain.agent_key import AgentKey, TunnelAddress
 from penstock.domain.errors import PenstockError, Side, malformed
 from penstock.domain.names import check_email, check_password
 from penstock.engine.agent import AgentCertificate, AgentConfig
-from penstock.engine.gateway import Bound, GatewayConfig, Limits, TunnelConfig
+from penstock.engine.gateway import Bound, GatewayConfig, Limits, PublicConfig, TunnelConfig
 from penstock.identity.peers import PeerAuthority
 from penstock.identity.pki import OwnAuthority, ServerIdentity
 from penstock.identity.tls_material import configured_hosts, configured_identity, configured_peer
@@ -26,6 +26,7 @@ def engine_config(
     identity: ServerIdentity,
     api_socket: Path,
     tunnel: TunnelConfig | None = None,
+    public: PublicConfig | None = None,
     *,
     standalone: bool,
 ) -> GatewayConfig:
@@ -49,13 +50,14 @@ def engine_config(
             resets_per_minute=settings.limit_resets_per_minute,
         ),
         tunnel=tunnel,
+        public=public,
     )
 
 
 def tunnel_config(settings: Settings, home: Path, *, standalone: bool) -> TunnelConfig | None:
-    """The tunnel port: if it is asked for, or if there is an authority for those who dial it."""
+    """The tunnel port: if it is asked for, or if there is an authority or an app for those who dial it."""
     peers = PeerAuthority(home, SystemClock())
-    if settings.tunnel_listen is None and not peers.exists:
+    if settings.tunnel_listen is None and settings.public_listen is None and not peers.exists:
         return None
     authority = peers.init()
     shown = peers.server(_names(settings, standalone=standalone))
@@ -65,6 +67,30 @@ def tunnel_config(settings: Settings, home: Path, *, standalone: bool) -> Tunnel
         key_pem=shown.key_pem,
         client_ca_pem=authority.path.read_text("ascii"),
     )
+
+
+def public_config(settings: Settings) -> PublicConfig | None:
+    """The port of the published apps, if it is asked for."""
+    if settings.public_listen is None:
+        return None
+    listen, cert, key = (
+        parse_address(settings.public_listen),
+        settings.public_tls_cert,
+        settings.public_tls_key,
+    )
+    if cert is None and key is None:
+        return PublicConfig(listen, settings.public_trusted)
+    if cert is None or key is None:
+        raise _refusal(
+            "PUBLIC_TLS_KEY and PUBLIC_TLS_CERT belong together", "set both, or neither for plain HTTP"
+        )
+    shown = configured_identity(cert.get_secret_value(), key.get_secret_value(), None)
+    return PublicConfig(listen, settings.public_trusted, shown.chain_pem, shown.key_pem)
+
+
+def secure_cookies(settings: Settings) -> bool:
+    """Whether browsers reach the gateway by TLS as far as the operator says."""
+    return settings.api_url is not None and settings.api_url.startswith("https://")
 
 
 def server_identity(settings: Settings, home: Path, *, standalone: bool) -> ServerIdentity:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from penstock.domain.agent import Agent, AgentPresence
+from penstock.domain.app import App, AppPresence
 from penstock.domain.certificate import (
     AuthorityFile,
     CertificateFiles,
@@ -46,7 +47,7 @@ class UserRepository(Protocol):
 
 
 class GroupRepository(Protocol):
-    """Group names. Users and connections that name a group create it."""
+    """Group names. Users, connections and apps that name a group create it."""
 
     async def add(self, name: str) -> bool:
         """False if it exists."""
@@ -108,6 +109,20 @@ class ConnectionRepository(Protocol):
     async def delete(self, connection_id: str) -> bool: ...
 
 
+class AppRepository(Protocol):
+    """Published apps, with their routes and the certificate names of their workers."""
+
+    async def add(self, app: App) -> None:
+        """Raises ``conflict`` if its name, a route or a worker's certificate name is taken."""
+
+    async def get(self, id_or_name: str) -> App | None: ...
+    async def served_by(self, certificate_names: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """Which of these names are of workers, each with the name of its app."""
+
+    async def list(self) -> Sequence[App]: ...
+    async def delete(self, app_id: str) -> bool: ...
+
+
 class SessionRepository(Protocol):
     """Sessions, for ever: they name users and connections that may be gone."""
 
@@ -139,6 +154,9 @@ class Engine(Protocol):
     def agents(self) -> Mapping[str, AgentPresence]:
         """The agents with at least one link up, by name."""
 
+    def apps(self) -> Mapping[str, AppPresence]:
+        """The apps with at least one worker's link up, by name."""
+
     def sessions(self) -> Mapping[str, Meter]:
         """The live sessions, by identifier."""
 
@@ -153,6 +171,12 @@ class Engine(Protocol):
 
     def end_certificate(self, fingerprint: str) -> None:
         """Ends the links of a revoked certificate."""
+
+    def publish(self, apps: Sequence[App]) -> None:
+        """These are all apps from now on. Links of workers that serve none of them end."""
+
+    def forget_visitors(self) -> None:
+        """Whoever entered an app is asked about again at the next request."""
 
 
 class RecordingReader(Protocol):

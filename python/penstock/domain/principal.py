@@ -19,7 +19,15 @@ class UserPrincipal:
     token: str
 
 
-Principal = AgentPrincipal | UserPrincipal
+@dataclass(frozen=True, slots=True)
+class WorkerPrincipal:
+    """A worker of an app, by the name in its certificate."""
+
+    name: str
+    app: str
+
+
+Principal = AgentPrincipal | UserPrincipal | WorkerPrincipal
 
 
 @dataclass(frozen=True, slots=True)

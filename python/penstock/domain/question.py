@@ -1,8 +1,9 @@
 """What the engine asks at a boundary, and what may be answered (``crates/domain/src/decider.rs``)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from penstock.domain.app import Visitor
 from penstock.domain.errors import PenstockError
 from penstock.domain.plan import Plan
 from penstock.domain.principal import Credential, Principal
@@ -45,7 +46,16 @@ class Ended:
     end: SessionEnd
 
 
-Question = Authenticate | Decide | Begin | Ended
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """May the bearer of this token enter this app? Answered with a visitor."""
+
+    app: str
+    token: str = field(repr=False)
+    peer: str
+
+
+Question = Authenticate | Decide | Begin | Ended | Enter
 
 
 class Answer(Enum):
@@ -55,5 +65,5 @@ class Answer(Enum):
 
 
 NOTED = Answer.NOTED
-Verdict = Principal | Plan | Answer | PenstockError
+Verdict = Principal | Plan | Visitor | Answer | PenstockError
 """An error is a denial."""

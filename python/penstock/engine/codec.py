@@ -1,8 +1,10 @@
 """Questions and verdicts as the JSON of ``crates/domain``."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from penstock.domain.app import App, Visitor
 from penstock.domain.errors import PenstockError
 from penstock.domain.plan import Plan, PostgresLogin, Target, TcpTarget
 from penstock.domain.principal import (
@@ -13,8 +15,9 @@ from penstock.domain.principal import (
     Principal,
     TokenCredential,
     UserPrincipal,
+    WorkerPrincipal,
 )
-from penstock.domain.question import Answer, Authenticate, Begin, Decide, Ended, Question, Verdict
+from penstock.domain.question import Answer, Authenticate, Begin, Decide, Ended, Enter, Question, Verdict
 from penstock.domain.session import Client, SessionEnd, SessionStatus
 
 
@@ -36,6 +39,8 @@ def read_question(text: str) -> Question:
             )
         case "ended":
             return Ended(shape["session"], _end(shape))
+        case "enter":
+            return Enter(shape["app"], shape["token"], shape["peer"])
         case other:
             raise ValueError(f"unknown question {other!r}")
 
@@ -43,6 +48,11 @@ def read_question(text: str) -> Question:
 def write_verdict(verdict: Verdict) -> str:
     """The verdict's JSON."""
     return json.dumps(_verdict(verdict))
+
+
+def write_apps(apps: Sequence[App]) -> str:
+    """The JSON of all apps, as the core is told them."""
+    return json.dumps([_app(app) for app in apps])
 
 
 def _credential(shape: dict[str, Any]) -> Credential:
@@ -63,6 +73,8 @@ def _principal(shape: dict[str, Any]) -> Principal:
             return UserPrincipal(shape["id"], shape["name"], shape["token"])
         case "agent":
             return AgentPrincipal(shape["name"])
+        case "worker":
+            return WorkerPrincipal(shape["name"], shape["app"])
         case other:
             raise ValueError(f"unknown principal {other!r}")
 
@@ -88,12 +100,37 @@ def _verdict(verdict: Verdict) -> object:
             return {"principal": {"kind": "user", "id": user_id, "name": name, "token": token}}
         case AgentPrincipal(name=name):
             return {"principal": {"kind": "agent", "name": name}}
+        case WorkerPrincipal(name=name, app=app):
+            return {"principal": {"kind": "worker", "name": name, "app": app}}
+        case Visitor():
+            return {"visitor": _visitor(verdict)}
         case Plan():
             return {"plan": _plan(verdict)}
         case Answer.NOTED:
             return "noted"
         case PenstockError():
             return {"deny": verdict.as_json()}
+
+
+def _visitor(visitor: Visitor) -> dict[str, Any]:
+    return {
+        "id": visitor.id,
+        "name": visitor.name,
+        "groups": sorted(visitor.groups),
+        "token": visitor.token,
+        "expires_at": int(visitor.expires_at.timestamp()),
+    }
+
+
+def _app(app: App) -> dict[str, Any]:
+    return {
+        "name": app.name,
+        "routes": [{"host": route.host, "path": route.path} for route in app.routes],
+        "workers": list(app.workers),
+        "identify": app.identify,
+        "selector": {"kind": app.selector.kind, "name": app.selector.name},
+        "timeout_seconds": app.timeout_seconds,
+    }
 
 
 def _plan(plan: Plan) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The gateway's data plane."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +9,9 @@ from typing import Any
 from penstock import _core
 from penstock.domain.addresses import Address
 from penstock.domain.agent import AgentPresence
+from penstock.domain.app import App, AppPresence
 from penstock.domain.session import Meter, SessionStatus
+from penstock.engine.codec import write_apps
 from penstock.engine.decider import Reply
 from penstock.engine.errors import core_errors
 
@@ -31,6 +33,24 @@ class TunnelConfig:
             "key_pem": self.key_pem,
             "client_ca_pem": self.client_ca_pem,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class PublicConfig:
+    """The port of the published apps: plain HTTP without a chain.
+
+    ``trusted``: the networks whose PROXY protocol is believed.
+    """
+
+    listen: Address
+    trusted: tuple[str, ...] = ()
+    chain_pem: str | None = None
+    key_pem: str | None = field(default=None, repr=False)
+
+    def as_shape(self) -> dict[str, Any]:
+        """Its part of the configuration."""
+        tls = None if self.chain_pem is None else {"cert_pem": self.chain_pem, "key_pem": self.key_pem}
+        return {"listen": str(self.listen), "trusted": list(self.trusted), "tls": tls}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +79,7 @@ class GatewayConfig:
     ask_timeout_seconds: int
     limits: Limits
     tunnel: TunnelConfig | None = None
+    public: PublicConfig | None = None
 
     def as_json(self) -> str:
         """As ``crates/gateway`` reads it."""
@@ -72,6 +93,7 @@ class GatewayConfig:
                 "keepalive_seconds": self.keepalive_seconds,
                 "ask_timeout_seconds": self.ask_timeout_seconds,
                 "tunnel": None if self.tunnel is None else self.tunnel.as_shape(),
+                **({} if self.public is None else {"public": self.public.as_shape()}),
                 **asdict(self.limits),
             }
         )
@@ -85,12 +107,14 @@ class Bound:
     grpc: str
     admin: str | None
     tunnel: str | None = None
+    public: str | None = None
 
 
 class Gateway:
-    """Implements the ``Engine`` port."""
+    """Implements the ``Engine`` port. Without a public port there are no apps."""
 
     def __init__(self, config: GatewayConfig, ask: Callable[[str, Reply], None]) -> None:
+        self._public = config.public is not None
         with core_errors():
             self._core = _core.Gateway(config.as_json(), ask)
 
@@ -98,7 +122,9 @@ class Gateway:
         """Binds the ports. Raises what the core says, naming the port that is taken."""
         with core_errors():
             bound = json.loads(self._core.start())
-        return Bound(bound["http"], bound["grpc"], bound.get("admin"), bound.get("tunnel"))
+        return Bound(
+            bound["http"], bound["grpc"], bound.get("admin"), bound.get("tunnel"), bound.get("public")
+        )
 
     def ready(self, ready: bool) -> None:
         """What the health checks of the data plane answer."""
@@ -110,6 +136,14 @@ class Gateway:
         with core_errors():
             shape: dict[str, Any] = json.loads(self._core.agents())
         return {name: _presence(agent) for name, agent in shape.items()}
+
+    def apps(self) -> Mapping[str, AppPresence]:
+        """The apps with at least one worker's link up, by name."""
+        if not self._public:
+            return {}
+        with core_errors():
+            shape: dict[str, Any] = json.loads(self._core.apps())
+        return {name: AppPresence(a["workers"], a["links"], a["requests"]) for name, a in shape.items()}
 
     def sessions(self) -> Mapping[str, Meter]:
         """The live sessions, by identifier."""
@@ -139,6 +173,18 @@ class Gateway:
         """Ends the links of a revoked certificate."""
         with core_errors():
             self._core.end_certificate(fingerprint)
+
+    def publish(self, apps: Sequence[App]) -> None:
+        """These are all apps from now on. Links of workers that serve none of them end."""
+        if self._public:
+            with core_errors():
+                self._core.publish(write_apps(apps))
+
+    def forget_visitors(self) -> None:
+        """Whoever entered an app is asked about again at the next request."""
+        if self._public:
+            with core_errors():
+                self._core.forget_visitors()
 
     def shutdown(self, grace_seconds: float) -> None:
         """Lets live sessions finish for so long, then stops. Blocks: run it off the loop."""

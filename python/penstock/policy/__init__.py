@@ -1,1 +1,1 @@
-"""Who may: the one seam through which every use of a connection is decided."""
+"""Who may: the one seam through which every use of a connection or an app is decided."""

@@ -5,10 +5,11 @@ from enum import StrEnum
 
 
 class Verb(StrEnum):
-    """What somebody wants to do with a connection."""
+    """What somebody wants to do with a connection or an app."""
 
     SEE = "see"
     CONNECT = "connect"
+    ENTER = "enter"
 
 
 @dataclass(frozen=True, slots=True)

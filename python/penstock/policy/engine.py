@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from penstock.domain.app import App
 from penstock.domain.connection import Connection
 from penstock.policy.decision import Allow, Context, Decision, Deny, Subject, Verb
+
+Resource = Connection | App
+"""What is decided about."""
 
 
 class Rule(Protocol):
@@ -13,7 +17,7 @@ class Rule(Protocol):
     @property
     def name(self) -> str: ...
     def judge(
-        self, subject: Subject, connection: Connection, verb: Verb, context: Context
+        self, subject: Subject, resource: Resource, verb: Verb, context: Context
     ) -> Decision | None: ...
 
 
@@ -23,11 +27,11 @@ class PolicyEngine:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = tuple(rules)
 
-    def decide(self, subject: Subject, connection: Connection, verb: Verb, context: Context) -> Decision:
+    def decide(self, subject: Subject, resource: Resource, verb: Verb, context: Context) -> Decision:
         """The first opinion counts."""
         for rule in self._rules:
             try:
-                decision = rule.judge(subject, connection, verb, context)
+                decision = rule.judge(subject, resource, verb, context)
             except Exception as error:  # noqa: BLE001 - whatever breaks in a rule is a denial
                 return Deny(
                     rule.name, f"the rule {rule.name!r} failed ({type(error).__name__})", "ask an admin"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from penstock.services.agents import Agents
+from penstock.services.apps import Apps
 from penstock.services.authentication import Authentication
 from penstock.services.certificates import Certificates
 from penstock.services.connections import Connections
@@ -13,6 +14,7 @@ from penstock.services.sessions import Sessions
 from penstock.services.setup import Setup
 from penstock.services.tokens import Tokens
 from penstock.services.users import Users
+from penstock.services.visits import Visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,5 +30,7 @@ class Services:
     certificates: Certificates
     connections: Connections
     sessions: Sessions
+    apps: Apps
+    visits: Visits
     health: Health
     server: ServerInfo

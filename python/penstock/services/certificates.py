@@ -1,14 +1,14 @@
 """Certificates: whose they are, and taking them back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from penstock.domain.certificate import RevokedCertificate, parse_fingerprint
 from penstock.domain.errors import Code, PenstockError, Side, not_found
-from penstock.domain.ports import AgentRepository, Clock, Engine, RevocationRepository
-from penstock.domain.principal import AgentPrincipal, CertificateCredential
+from penstock.domain.ports import AgentRepository, AppRepository, Clock, Engine, RevocationRepository
+from penstock.domain.principal import AgentPrincipal, CertificateCredential, WorkerPrincipal
 from penstock.domain.user import Identity
 
 _SHOWN_NAMES = 3
@@ -24,18 +24,23 @@ class Revocation:
 
 
 class CertificateGate:
-    """Knows the agent by the leaf that it has proven to hold."""
+    """Knows the agent, or the worker of an app, by the leaf that it has proven to hold."""
 
-    def __init__(self, agents: AgentRepository, revocations: RevocationRepository, clock: Clock) -> None:
+    def __init__(
+        self, agents: AgentRepository, apps: AppRepository, revocations: RevocationRepository, clock: Clock
+    ) -> None:
         self._agents = agents
+        self._apps = apps
         self._revocations = revocations
         self._clock = clock
         self._log = structlog.get_logger("penstock.services.certificates")
 
-    async def identify(self, credential: CertificateCredential, peer: str) -> AgentPrincipal:
-        """The agent. Raises ``unauthenticated`` if it is revoked, nobody's, or two agents'."""
+    async def identify(
+        self, credential: CertificateCredential, peer: str
+    ) -> AgentPrincipal | WorkerPrincipal:
+        """Whose it is. Raises ``unauthenticated`` if it is revoked, nobody's, or more than one's."""
         revoked = await self._revocations.get(credential.fingerprint)
-        found = await self._agents.named_by(credential.names)
+        found = await self._holders(credential.names)
         if revoked is not None or len(found) != 1:
             error = _revoked(revoked) if revoked is not None else _nobodys(credential.names, found)
             self._log.warning(
@@ -46,8 +51,19 @@ class CertificateGate:
                 why=error.message,
             )
             raise error
-        await self._agents.seen(found, self._clock.now())
-        return AgentPrincipal(found[0])
+        (holder,) = found.values()
+        if isinstance(holder, AgentPrincipal):
+            await self._agents.seen([holder.name], self._clock.now())
+        return holder
+
+    async def _holders(self, names: Sequence[str]) -> dict[str, AgentPrincipal | WorkerPrincipal]:
+        """Those that one of these names is of, by what they are called to people."""
+        found: dict[str, AgentPrincipal | WorkerPrincipal] = {
+            f"agent {name}": AgentPrincipal(name) for name in await self._agents.named_by(names)
+        }
+        for name, app in await self._apps.served_by(names):
+            found.setdefault(f"app {app}", WorkerPrincipal(name, app))
+        return found
 
 
 class Certificates:
@@ -89,16 +105,15 @@ def _revoked(revoked: RevokedCertificate) -> PenstockError:
     return _refusal(f"the certificate was revoked on {day}", "issue another: penstock pki issue NAME")
 
 
-def _nobodys(names: Sequence[str], found: Sequence[str]) -> PenstockError:
-    if found:
+def _nobodys(names: Sequence[str], found: Iterable[str]) -> PenstockError:
+    if holders := ", ".join(sorted(found)):
         return _refusal(
-            f"the certificate is of more than one agent: {', '.join(sorted(found))}",
-            "issue one for each: penstock pki issue NAME",
+            f"the certificate is of more than one: {holders}", "issue one for each: penstock pki issue NAME"
         )
     shown = ", ".join(map(repr, names[:_SHOWN_NAMES]))
     return _refusal(
-        f"no agent has a certificate named {shown}",
-        "make one: penstock admin create agent NAME --certificate-name CERTIFICATE",
+        f"no agent has a certificate named {shown}, and no app's worker",
+        "penstock admin create agent NAME --certificate-name CERTIFICATE (or app, --worker CERTIFICATE)",
     )
 
 

@@ -39,7 +39,11 @@ class Endings:
         await self.end((session.id for session in live), reason)
 
     async def undo_denied(self) -> None:
-        """Decides every live session again, and ends those that would be denied now."""
+        """Decides every live session again, and ends those that would be denied now.
+
+        Visitors of apps are decided about at their next requests.
+        """
+        self._engine.forget_visitors()
         live = await self._sessions.list(SessionFilter(status=SessionStatus.OPEN))
         denied = [(s.id, reason) for s in live if (reason := await self._denial(s)) is not None]
         await asyncio.gather(*(self.end([session_id], reason) for session_id, reason in denied))

@@ -1,4 +1,4 @@
-"""What the engine asks at a session's boundaries: who is this, may it, it begins, it is over."""
+"""What the engine asks at the boundaries: who is this, may it, it begins, it is over."""
 
 import uuid
 
@@ -23,7 +23,17 @@ from penstock.domain.principal import (
     Principal,
     UserPrincipal,
 )
-from penstock.domain.question import NOTED, Answer, Authenticate, Begin, Decide, Ended, Question, Verdict
+from penstock.domain.question import (
+    NOTED,
+    Answer,
+    Authenticate,
+    Begin,
+    Decide,
+    Ended,
+    Enter,
+    Question,
+    Verdict,
+)
 from penstock.domain.session import Session
 from penstock.domain.user import Identity
 from penstock.policy.decision import Context, Deny, Subject, Verb
@@ -31,6 +41,7 @@ from penstock.policy.engine import PolicyEngine
 from penstock.services.authentication import Authentication
 from penstock.services.certificates import CertificateGate
 from penstock.services.plans import login, target
+from penstock.services.visits import Visits
 
 
 class Gate:
@@ -40,6 +51,7 @@ class Gate:
         self,
         authentication: Authentication,
         certificates: CertificateGate,
+        visits: Visits,
         agents: AgentRepository,
         connections: ConnectionRepository,
         sessions: SessionRepository,
@@ -51,6 +63,7 @@ class Gate:
     ) -> None:
         self._authentication = authentication
         self._certificates = certificates
+        self._visits = visits
         self._agents = agents
         self._connections = connections
         self._sessions = sessions
@@ -73,6 +86,8 @@ class Gate:
                 return await self.begin(question)
             case Ended():
                 return await self.ended(question)
+            case Enter():
+                return await self._visits.enter(question)
 
     async def authenticate(self, credential: Credential, peer: str) -> Principal:
         """Whom this credential proves."""
@@ -151,7 +166,7 @@ class Gate:
 
     async def _authorise(self, principal: Principal, name: str, peer: str) -> tuple[Identity, Connection]:
         if not isinstance(principal, UserPrincipal):
-            raise forbidden("agents serve sessions, they do not open them", hint="log in: penstock login")
+            raise forbidden("only users open sessions", hint="log in: penstock login")
         identity = await self._authentication.recheck(principal.token)
         connection = await self._connections.get(name)
         if connection is None:

@@ -12,7 +12,7 @@ from penstock.domain.agent import Agent
 from penstock.domain.errors import conflict
 from penstock.store.database import Database
 from penstock.store.schema import agent_certificate_names as names
-from penstock.store.schema import agents
+from penstock.store.schema import agents, app_workers
 
 _NAMES = (
     select(func.json_group_array(names.c.name))
@@ -30,7 +30,7 @@ class AgentTable:
         self._database = database
 
     async def add(self, agent: Agent, digest: str) -> None:
-        """Raises ``conflict`` if the name is taken, or one of its certificates'."""
+        """Raises ``conflict`` if the name is taken, or one of its certificates', by a worker too."""
         row = {"id": agent.id, "name": agent.name, "digest": digest, "created_at": agent.created_at}
         certificates = [{"name": name, "agent_id": agent.id} for name in agent.certificate_names]
         async with self._database.write() as connection:
@@ -49,6 +49,12 @@ class AgentTable:
                     f"another agent has one of the certificate names {', '.join(agent.certificate_names)}",
                     hint="choose others: --certificate-name NAME",
                 ) from None
+            shared = select(app_workers.c.name).where(app_workers.c.name.in_(agent.certificate_names))
+            if (name := (await connection.execute(shared)).scalar()) is not None:
+                raise conflict(
+                    f"a certificate named {name!r} is of an app's worker",
+                    hint="choose another: --certificate-name NAME; list the apps: penstock admin get apps",
+                )
 
     async def get(self, id_or_name: str) -> Agent | None:
         """By identifier or name."""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Dialect,
     ForeignKey,
@@ -126,6 +127,41 @@ connection_groups = Table(
     metadata,
     Column("connection_id", ForeignKey("connections.id", ondelete="CASCADE"), primary_key=True),
     Column("group_name", ForeignKey("groups.name", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+apps = Table(
+    "apps",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("identify", Boolean, nullable=False),
+    Column("selector", String(128), nullable=False),
+    Column("timeout_seconds", Integer, nullable=False),
+    Column("created_at", Micros, nullable=False),
+)
+
+# Each route and each name in a certificate belongs to one app: a request never leaves a choice.
+app_routes = Table(
+    "app_routes",
+    metadata,
+    Column("host", String(253), primary_key=True),
+    Column("path", String(512), primary_key=True),
+    Column("app_id", ForeignKey("apps.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+app_workers = Table(
+    "app_workers",
+    metadata,
+    Column("name", String(253), primary_key=True),
+    Column("app_id", ForeignKey("apps.id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+# No foreign key to groups: without its last group an app would be open to every user.
+app_access = Table(
+    "app_access",
+    metadata,
+    Column("app_id", ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True),
+    Column("group_name", String(64), primary_key=True),
 )
 
 # Sessions outlive the users, tokens, agents and connections that they name: no foreign keys.

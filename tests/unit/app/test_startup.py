@@ -14,7 +14,9 @@ from penstock.app.startup import (
     engine_config,
     first_admin,
     local_agent_config,
+    public_config,
     refuse_what_is_not_there_yet,
+    secure_cookies,
     server_identity,
     server_info,
     static_ui,
@@ -169,6 +171,43 @@ def test_a_tunnel_port_is_opened_when_it_is_asked_for_or_somebody_may_dial_it(tm
     assert default is not None
     assert str(default.listen) == "127.0.0.1:8443"
     assert "PRIVATE KEY" not in repr(default)
+
+
+def test_a_public_port_brings_the_tunnel_port_that_workers_dial(tmp_path: Path) -> None:
+    assert public_config(_load()) is None
+    settings = _load(PUBLIC_LISTEN="0.0.0.0:8080", PUBLIC_TRUSTED="10.0.0.0/8, 192.0.2.1")
+    tunnel, public = tunnel_config(settings, tmp_path, standalone=False), public_config(settings)
+    assert tunnel is not None
+    assert public is not None
+    assert str(tunnel.listen) == "0.0.0.0:8443"
+    assert public.as_shape() == {
+        "listen": "0.0.0.0:8080",
+        "trusted": ["10.0.0.0/8", "192.0.2.1/32"],
+        "tls": None,
+    }
+
+
+def test_a_public_port_may_end_tls(tmp_path: Path) -> None:
+    own = server_identity(_load(), tmp_path, standalone=False)
+    values = {"PUBLIC_LISTEN": "0.0.0.0:443", "PUBLIC_TLS_CERT": own.chain_pem}
+    with pytest.raises(PenstockError, match="belong together"):
+        public_config(_load(**values))
+    public = public_config(_load(**values, PUBLIC_TLS_KEY=own.key_pem))
+    assert public is not None
+    assert public.as_shape()["tls"] == {"cert_pem": own.chain_pem, "key_pem": own.key_pem}
+    assert "PRIVATE KEY" not in repr(public)
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/33", "10.0.0.1/8", "proxy.example"])
+def test_networks_are_networks(network: str) -> None:
+    with pytest.raises(PenstockError, match="PUBLIC_TRUSTED"):
+        _load(PUBLIC_TRUSTED=network)
+
+
+def test_cookies_are_secure_where_the_operator_says_https() -> None:
+    assert not secure_cookies(_load())
+    assert not secure_cookies(_load(API_URL="http://gw.example"))
+    assert secure_cookies(_load(API_URL="https://gw.example"))
 
 
 def _hosts(chain_pem: str) -> set[x509.GeneralName]:

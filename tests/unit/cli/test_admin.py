@@ -76,6 +76,48 @@ def test_settings_that_are_none_are_usage_errors(signed_in: Shell, setting: str)
     assert signed_in.gateway.asked == []
 
 
+APP = {"name": "shop", "routes": ["a.example", "b.example/x"], "workers": ["shop"], "status": "offline"}
+
+
+def test_an_app_says_where_it_is_and_who_serves_it(signed_in: Shell) -> None:
+    signed_in.gateway.answers["POST /apps"] = APP
+    result = signed_in("admin", "create", "app", "shop", "--route", "a.example", "--route", "b.example/x")
+    assert "published at a.example, b.example/x" in result.out
+    assert "certificate is named shop" in result.out
+    assert signed_in.gateway.bodies("POST /apps") == [
+        {
+            "name": "shop",
+            "routes": ["a.example", "b.example/x"],
+            "workers": [],
+            "identify": False,
+            "access": [],
+        }
+    ]
+
+
+def test_an_app_takes_all_that_the_api_takes(signed_in: Shell) -> None:
+    signed_in.gateway.answers["POST /apps"] = APP
+    options = "--route a.example --worker w1 --worker w2 --identify --access staff --timeout 300 -o json"
+    line = f"admin create app shop --selector cookie:worker {options}"
+    assert signed_in(*line.split()).json == APP
+    assert signed_in.gateway.bodies("POST /apps") == [
+        {
+            "name": "shop",
+            "routes": ["a.example"],
+            "workers": ["w1", "w2"],
+            "identify": True,
+            "access": ["staff"],
+            "selector": "cookie:worker",
+            "timeout_seconds": 300,
+        }
+    ]
+
+
+def test_an_app_needs_a_route(signed_in: Shell) -> None:
+    assert signed_in("admin", "create", "app", "shop").code == 2
+    assert signed_in.gateway.asked == []
+
+
 def test_a_user_needs_a_password_from_somewhere(signed_in: Shell) -> None:
     assert signed_in("admin", "create", "user", "bo@example.com").code == 2
     signed_in.gateway.answers["POST /users"] = {"id": "u2", "email": "bo@example.com", "groups": ["dev"]}
@@ -99,6 +141,7 @@ def test_what_exists_already_is_refused_in_the_gateways_words(signed_in: Shell) 
     [
         ("agent", "agents", AGENT, "office"),
         ("connection", "connections", {"name": "db", "type": "tcp", "agent": None, "online": True}, "online"),
+        ("app", "apps", {"name": "shop", "routes": ["a.example", "b.example"]}, "a.example, b.example"),
         ("user", "users", {"email": "bo@example.com", "groups": ["dev", "ops"], "admin": False}, "dev, ops"),
         ("group", "groups", {"name": "dev", "users": 3}, "3"),
     ],
@@ -116,7 +159,13 @@ def test_get_lists_or_shows(
 
 @pytest.mark.parametrize(
     ("kind", "path"),
-    [("agent", "agents"), ("connection", "connections"), ("user", "users"), ("group", "groups")],
+    [
+        ("agent", "agents"),
+        ("connection", "connections"),
+        ("app", "apps"),
+        ("user", "users"),
+        ("group", "groups"),
+    ],
 )
 def test_delete(signed_in: Shell, kind: str, path: str) -> None:
     signed_in.gateway.answers[f"DELETE /{path}/it"] = None

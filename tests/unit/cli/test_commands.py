@@ -75,6 +75,7 @@ def test_the_surface_is_the_agreed_one() -> None:
     for verb in ("create", "get", "delete"):
         assert {path[2] for path in ALL if path[:2] == ("admin", verb) and len(path) > 2} == {
             "agent",
+            "app",
             "connection",
             "user",
             "group",

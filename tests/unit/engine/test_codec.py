@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from penstock.domain.app import App, Route, Selector, SelectorKind, Visitor
 from penstock.domain.errors import Code, PenstockError, Side
 from penstock.domain.plan import Limits, Plan, PostgresLogin, TcpTarget, UnixTarget
 from penstock.domain.principal import (
@@ -13,10 +14,11 @@ from penstock.domain.principal import (
     CertificateCredential,
     TokenCredential,
     UserPrincipal,
+    WorkerPrincipal,
 )
-from penstock.domain.question import NOTED, Authenticate, Begin, Decide, Ended, Question, Verdict
+from penstock.domain.question import NOTED, Authenticate, Begin, Decide, Ended, Enter, Question, Verdict
 from penstock.domain.session import Client, SessionEnd, SessionStatus
-from penstock.engine.codec import read_question, write_verdict
+from penstock.engine.codec import read_question, write_apps, write_verdict
 
 USER = {"kind": "user", "id": "u1", "name": "me@example.com", "token": "t1"}
 PRINCIPAL = UserPrincipal("u1", "me@example.com", "t1")
@@ -69,6 +71,16 @@ COUNTS = {"statements": 3, "client_bytes": 4, "upstream_bytes": 5}
             {"ask": "ended", "session": "s", "status": "closed", "reason": None, "head": "", **COUNTS},
             Ended("s", SessionEnd(SessionStatus.CLOSED, None, 3, 4, 5, None)),
         ),
+        (
+            {
+                "ask": "decide",
+                "principal": {"kind": "worker", "name": "w", "app": "shop"},
+                "connection": "db",
+                "peer": "p",
+            },
+            Decide(WorkerPrincipal("w", "shop"), "db", "p"),
+        ),
+        ({"ask": "enter", "app": "shop", "token": "pst_x", "peer": "p"}, Enter("shop", "pst_x", "p")),
     ],
 )
 def test_questions(shape: dict[str, Any], question: Question) -> None:
@@ -102,6 +114,19 @@ def _plan(login: PostgresLogin | None, expires_at: datetime | None) -> Plan:
     [
         (PRINCIPAL, {"principal": USER}),
         (AgentPrincipal("a"), {"principal": {"kind": "agent", "name": "a"}}),
+        (WorkerPrincipal("w", "shop"), {"principal": {"kind": "worker", "name": "w", "app": "shop"}}),
+        (
+            Visitor("u1", "me@example.com", frozenset({"b", "a"}), "t1", datetime.fromtimestamp(1.9, UTC)),
+            {
+                "visitor": {
+                    "id": "u1",
+                    "name": "me@example.com",
+                    "groups": ["a", "b"],
+                    "token": "t1",
+                    "expires_at": 1,
+                }
+            },
+        ),
         (NOTED, "noted"),
         (
             PenstockError(Code.FORBIDDEN, Side.POLICY, "no", hint="ask"),
@@ -139,3 +164,19 @@ def test_verdicts(verdict: Verdict, shape: object) -> None:
 def test_a_plan_without_a_login_is_plain_bytes() -> None:
     plan = json.loads(write_verdict(_plan(None, None)))["plan"]
     assert (plan["protocol"], plan["target"], plan["expires_at"]) == ("tcp", {"unix": "/run/x"}, None)
+
+
+def test_apps_are_told_without_who_may_enter() -> None:
+    now = datetime.fromtimestamp(0, UTC)
+    kept = Selector(SelectorKind.COOKIE, "worker")
+    shop = App("i1", "shop", (Route("a.example", "/x"),), ("w",), now, True, frozenset({"dev"}), kept, 7)
+    told, bare = json.loads(write_apps([shop, App("i2", "wiki", (), (), now)]))
+    assert told == {
+        "name": "shop",
+        "routes": [{"host": "a.example", "path": "/x"}],
+        "workers": ["w"],
+        "identify": True,
+        "selector": {"kind": "cookie", "name": "worker"},
+        "timeout_seconds": 7,
+    }
+    assert bare["selector"] == {"kind": "least-in-flight", "name": None}

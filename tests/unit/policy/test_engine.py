@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from penstock.domain.connection import Connection, ConnectionType
 from penstock.policy.decision import Allow, Context, Decision, Deny, Subject, Verb
-from penstock.policy.engine import PolicyEngine
+from penstock.policy.engine import PolicyEngine, Resource
 
 CONNECTION = Connection("1", "db", ConnectionType.TCP, None, frozenset(), datetime.now(UTC), {})
 SUBJECT = Subject("me@example.com", frozenset({"dev"}))
@@ -17,9 +17,7 @@ class Scripted:
         self.name = name
         self._answer = answer
 
-    def judge(
-        self, subject: Subject, connection: Connection, verb: Verb, context: Context
-    ) -> Decision | None:
+    def judge(self, subject: Subject, resource: Resource, verb: Verb, context: Context) -> Decision | None:
         """The answer."""
         if isinstance(self._answer, Exception):
             raise self._answer

@@ -36,7 +36,7 @@ async def test_an_agents_list_stands_in_place_of_its_name(world: World) -> None:
     await world.services.agents.create(admin, "office", ["office.corp.example", "spiffe://corp/office"])
     for name in ("office.corp.example", "spiffe://corp/office"):
         assert await _identify(world, name) == AgentPrincipal("office")
-    assert "no agent" in (await _refusal(world, "office")).message
+    assert "no agent has" in (await _refusal(world, "office")).message
 
 
 async def test_a_name_belongs_to_one_agent(world: World) -> None:
@@ -46,7 +46,7 @@ async def test_a_name_belongs_to_one_agent(world: World) -> None:
         await world.services.agents.create(admin, "b")
     assert (refused.value.code, await world.agents.get("b")) == (Code.CONFLICT, None)
     await world.services.agents.create(admin, "b", ["c"])
-    assert "more than one agent: a, b" in (await _refusal(world, "b", "c")).message
+    assert "more than one: agent a, agent b" in (await _refusal(world, "b", "c")).message
 
 
 async def test_certificates_of_nobody_are_refused(world: World) -> None:

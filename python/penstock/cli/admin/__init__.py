@@ -1,4 +1,4 @@
-"""`penstock admin`: agents, connections, users and groups, as administrators manage them."""
+"""`penstock admin`: agents, connections, apps, users and groups, as administrators manage them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import click
 from penstock.cli.lazy import Lazy, LazyGroup
 
 _TABLE = {
-    "create": Lazy("penstock.cli.admin.create:create", "Create an agent, connection, user or group."),
-    "get": Lazy("penstock.cli.admin.get:get", "List agents, connections, users or groups, or show one."),
-    "delete": Lazy("penstock.cli.admin.delete:delete", "Delete an agent, connection, user or group."),
+    "create": Lazy("penstock.cli.admin.create:create", "Create an agent, connection, app, user or group."),
+    "get": Lazy(
+        "penstock.cli.admin.get:get", "List agents, connections, apps, users or groups, or show one."
+    ),
+    "delete": Lazy("penstock.cli.admin.delete:delete", "Delete an agent, connection, app, user or group."),
 }
 
 
 @click.group(cls=LazyGroup, table=_TABLE)
 def admin() -> None:
-    """Manage agents, connections, users and groups.
+    """Manage agents, connections, apps, users and groups.
 
     \b
     A first connection:

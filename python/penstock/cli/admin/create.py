@@ -18,7 +18,7 @@ from penstock.cli.text import clean
 
 @click.group(cls=Nouns)
 def create() -> None:
-    """Create an agent, connection, user or group."""
+    """Create an agent, connection, app, user or group."""
 
 
 @create.command()
@@ -97,6 +97,66 @@ def connection(
     else:
         name = clean(created["name"])
         click.echo(f"Connection {name} is created: penstock connect {name}")
+
+
+@create.command()
+@click.argument("name")
+@click.option(
+    "--route",
+    "routes",
+    multiple=True,
+    required=True,
+    metavar="HOST[/PATH]",
+    help="What it is asked by: a host, or a host and the beginning of a path; *.DOMAIN takes any host there.",
+)
+@click.option(
+    "--worker",
+    "workers",
+    multiple=True,
+    metavar="CERTIFICATE",
+    help="The name in the certificate of a worker that serves it.  [default: the app's own name]",
+)
+@click.option("--identify", is_flag=True, help="Let in only users who are logged in.")
+@click.option(
+    "--access",
+    multiple=True,
+    metavar="GROUP",
+    help="With --identify: a group that may enter.  [default: every user]",
+)
+@click.option(
+    "--selector",
+    metavar="KIND",
+    help="How a worker is chosen: least-in-flight, round-robin, power-of-two, cookie:NAME or header:NAME.  "
+    "[default: least-in-flight]",
+)
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=click.IntRange(1, 3600),
+    help="Seconds until a worker's answer begins.  [default: 60]",
+)
+@output_option()
+@click.pass_obj
+def app(state: State, /, name: str, **options: Any) -> None:  # noqa: ANN401 - as the API takes them
+    """Publish an app on the gateway's public port (PUBLIC_LISTEN).
+
+    It is served by workers that dial the tunnel port with a certificate of one of the names in --worker.
+
+    \b
+    Examples:
+      penstock pki issue shop && penstock admin create app shop --route shop.example.com
+      penstock admin create app wiki --route example.com/wiki --worker wiki-1 --worker wiki-2 \\
+          --identify --access staff
+      penstock admin create app cart --route cart.example.com --selector cookie:cart_worker --timeout 300
+    """
+    body = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
+    created = _post(state, "apps", {"name": name, **{k: v for k, v in body.items() if v is not None}})
+    if state.json:
+        write_json(created)
+        return
+    workers = ", ".join(map(clean, created["workers"]))
+    click.echo(f"App {clean(created['name'])} is published at {', '.join(map(clean, created['routes']))}.")
+    click.echo(f"Serve it with a worker whose certificate is named {workers}: penstock start worker --help")
 
 
 @create.command()

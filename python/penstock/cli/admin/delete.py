@@ -12,6 +12,7 @@ from penstock.cli.text import clean
 _CONSEQUENCE = {
     "agent": "Its key stops working and its links are dropped.",
     "connection": "Recordings of its sessions are kept.",
+    "app": "Its routes lead nowhere from here on, and its workers' links are dropped.",
     "user": "The user's tokens are revoked and live sessions end. Recordings are kept.",
     "group": "Its users lose what only the group allowed them.",
 }
@@ -19,7 +20,7 @@ _CONSEQUENCE = {
 
 @click.group(cls=Nouns)
 def delete() -> None:
-    """Delete an agent, connection, user or group."""
+    """Delete an agent, connection, app, user or group."""
 
 
 def _command(resource: Resource) -> click.Command:

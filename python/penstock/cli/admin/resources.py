@@ -28,6 +28,7 @@ class Resource(NamedTuple):
 RESOURCES = (
     Resource("agent", "agents", ("name", "status", "links", "last_seen_at", "created_at")),
     Resource("connection", "connections", ("name", "type", "agent", "groups", "status", "created_at")),
+    Resource("app", "apps", ("name", "routes", "workers", "identify", "access", "status", "created_at")),
     Resource("user", "users", ("email", "groups", "admin", "created_at")),
     Resource("group", "groups", ("name", "users")),
 )
