@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use penstock_admin::Admin;
+use penstock_link::Standing;
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, gauge::Gauge},
@@ -10,11 +11,12 @@ use prometheus_client::{
 };
 use serde_json::{Value, json};
 
-use crate::{Config, State};
+use crate::{Config, state::State};
 
-pub(crate) struct AgentAdmin {
+pub(crate) struct AgentAdmin<S> {
     config: Config,
     state: Arc<State>,
+    standing: S,
     metrics: Mutex<Metrics>,
 }
 
@@ -29,9 +31,9 @@ struct Metrics {
     received: Counter,
 }
 
-impl AgentAdmin {
-    pub(crate) fn new(config: Config, state: Arc<State>) -> Self {
-        Self { config, state, metrics: Mutex::new(Metrics::new()) }
+impl<S: Fn() -> Standing> AgentAdmin<S> {
+    pub(crate) fn new(config: Config, state: Arc<State>, standing: S) -> Self {
+        Self { config, state, standing, metrics: Mutex::new(Metrics::new()) }
     }
 }
 
@@ -49,11 +51,11 @@ impl Metrics {
     }
 }
 
-impl Admin for AgentAdmin {
+impl<S: Fn() -> Standing + Send + Sync + 'static> Admin for AgentAdmin<S> {
     fn metrics(&self) -> Option<String> {
         let metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
-        let (snapshot, totals) = (self.state.snapshot(), self.state.totals());
-        metrics.links.set(i64::try_from(snapshot.links).unwrap_or(i64::MAX));
+        let (standing, totals) = ((self.standing)(), self.state.totals());
+        metrics.links.set(i64::try_from(standing.links).unwrap_or(i64::MAX));
         metrics.streams.set(i64::try_from(totals.streams).unwrap_or(i64::MAX));
         for (counter, total) in [
             (&metrics.opened, totals.opened),
@@ -68,7 +70,7 @@ impl Admin for AgentAdmin {
     }
 
     fn stats(&self) -> Value {
-        json!({"state": self.state.snapshot(), "totals": self.state.totals()})
+        json!({"state": (self.standing)(), "totals": self.state.totals()})
     }
 
     fn config(&self) -> Value {
@@ -76,6 +78,6 @@ impl Admin for AgentAdmin {
     }
 
     fn ready(&self) -> bool {
-        self.state.snapshot().links > 0
+        (self.standing)().links > 0
     }
 }

@@ -3,7 +3,6 @@
 
 mod admin;
 mod config;
-mod dialling;
 mod state;
 mod targets;
 
@@ -11,25 +10,20 @@ use std::{sync::Arc, time::Duration};
 
 use penstock_admin::Port;
 use penstock_domain::Error;
-use penstock_link::{Keepalive, carrier::grpc::Identity};
+use penstock_link::{Dialling, Keepalive, Links, Standing, carrier::grpc::Identity};
 use penstock_relay::Allow;
-use tokio::{runtime::Handle, sync::watch, time::timeout};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::runtime::Handle;
 
 pub use config::Config;
-pub use state::{Snapshot, State};
 
-use crate::{admin::AgentAdmin, dialling::Dialling, targets::Targets};
+use crate::{admin::AgentAdmin, state::State, targets::Targets};
+
+/// Streams that our gateway may open on one link.
+const STREAMS: u32 = 4096;
 
 /// A running agent.
 #[derive(Debug)]
-pub struct Agent {
-    state: Arc<State>,
-    ended: watch::Receiver<Option<Error>>,
-    links: TaskTracker,
-    drain: CancellationToken,
-    close: CancellationToken,
-}
+pub struct Agent(Links);
 
 impl Agent {
     /// Starts dialling; to be called inside a runtime. It redials for ever. The admin port, if one is set, runs on
@@ -39,69 +33,43 @@ impl Agent {
     /// What is wrong with the configuration; an admin port that is taken.
     pub fn start(config: &Config, admin: &Handle) -> Result<Self, Error> {
         let identity = Identity::agent(config.name.clone(), config.secret.clone());
-        let dialler = config.address.dialler(identity)?;
+        let dialling = Dialling {
+            dialler: config.address.dialler(identity)?,
+            peer: "gateway",
+            links: config.links,
+            streams: STREAMS,
+            keepalive: Keepalive {
+                interval: Duration::from_secs(config.keepalive_seconds),
+                ..Keepalive::default()
+            },
+        };
         let state = Arc::new(State::default());
         let targets = Arc::new(Targets::new(Allow::parse(&config.allow)?, Arc::clone(&state)));
         let port = config.admin_listen.as_deref().map(Port::bind).transpose()?;
-        let (end, ended) = watch::channel(None);
-        let agent = Self {
-            state: Arc::clone(&state),
-            ended,
-            links: TaskTracker::new(),
-            drain: CancellationToken::new(),
-            close: CancellationToken::new(),
-        };
-        for number in 0..config.links.max(1) {
-            let dialling = Dialling {
-                number,
-                dialler: dialler.clone(),
-                keepalive: Keepalive {
-                    interval: Duration::from_secs(config.keepalive_seconds),
-                    ..Keepalive::default()
-                },
-                targets: Arc::clone(&targets),
-                state: Arc::clone(&state),
-                end: end.clone(),
-                drain: agent.drain.clone(),
-                close: agent.close.clone(),
-            };
-            agent.links.spawn(dialling.run());
-        }
-        agent.links.close();
+        let links = dialling.start(move |incoming| {
+            let targets = Arc::clone(&targets);
+            async move { targets.open(incoming).await }
+        });
         if let Some(port) = port {
-            port.serve(admin, Arc::new(AgentAdmin::new(config.clone(), state)), agent.close.clone());
+            let told = AgentAdmin::new(config.clone(), state, links.watch());
+            port.serve(admin, Arc::new(told), links.close());
         }
-        Ok(agent)
+        Ok(Self(links))
     }
 
     /// How it stands.
     #[must_use]
-    pub fn state(&self) -> Snapshot {
-        self.state.snapshot()
+    pub fn state(&self) -> Standing {
+        self.0.standing()
     }
 
     /// Resolves with what ended the agent: an error that dialling again cannot mend.
     pub async fn ended(&self) -> Error {
-        let mut ended = self.ended.clone();
-        loop {
-            if let Some(error) = ended.borrow_and_update().clone() {
-                return error;
-            }
-            if ended.changed().await.is_err() {
-                // All links have ended because of a shutdown: there is no error to come.
-                std::future::pending::<()>().await;
-            }
-        }
+        self.0.ended().await
     }
 
     /// Takes no more streams, lets those that are open finish for `grace`, then closes.
     pub async fn shutdown(&self, grace: Duration) {
-        self.drain.cancel();
-        let finished = timeout(grace, self.links.wait()).await.is_ok();
-        self.close.cancel();
-        if !finished {
-            // The links' close is itself bounded to a second.
-            let _closed = timeout(Duration::from_secs(2), self.links.wait()).await;
-        }
+        self.0.shutdown(grace).await;
     }
 }

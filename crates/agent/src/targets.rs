@@ -6,7 +6,7 @@ use penstock_domain::{Code, Error, Side, Target};
 use penstock_link::{Incoming, Open};
 use penstock_relay::{Allow, Meter, Socket, dial, splice};
 
-use crate::State;
+use crate::state::State;
 
 #[derive(Debug)]
 pub(crate) struct Targets {

@@ -5,8 +5,10 @@
 
 mod address;
 pub mod carrier;
+mod dialling;
 mod endpoint;
 mod exchange;
+mod frames;
 mod in_flight;
 mod keepalive;
 mod link;
@@ -21,6 +23,7 @@ mod stream;
 pub mod tls;
 
 pub use address::Address;
+pub use dialling::{Dialling, Links, Standing};
 pub use endpoint::Endpoint;
 pub use exchange::{Answer, Exchange, Failure};
 pub use h2::ext::Protocol;

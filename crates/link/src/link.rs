@@ -21,6 +21,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     Exchange, FRAME_BYTES, Failure, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER,
     STREAM_WINDOW, Stream,
+    frames::Frames,
     in_flight::InFlight,
     keepalive::{Heard, Listening},
 };
@@ -47,7 +48,7 @@ impl Link {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let heard = Heard::now();
-        let handshake = builder().handshake(Listening::new(io, heard.clone()));
+        let handshake = builder().handshake(Listening::new(Frames::requesting(io), heard.clone()));
         let (requests, mut connection) = handshake.await.map_err(|error| error.to_string())?;
         let pings = connection.ping_pong().ok_or("the link's PING is in use")?;
         let link = Self {

@@ -2,14 +2,17 @@
 
 use std::{
     future::Future,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, server::SendResponse};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use penstock_domain::{Code, Error, Problem, Side};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -20,14 +23,19 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, Receive, Resets, SEND_BUFFER,
     STREAM_WINDOW, Send, Stream,
+    frames::Frames,
     in_flight::InFlight,
     keepalive::{Heard, Listening},
 };
 
+/// Streams, beyond those that are admitted, that are answered 503 instead of refused. HAProxy opens as many before
+/// it heeds our limit, and makes an empty reply of REFUSED_STREAM.
+const UNHEEDED: u32 = 100;
+
 /// How a link is served.
 #[derive(Clone, Debug)]
 pub struct Serve {
-    /// Streams that the peer may have open at once.
+    /// Streams that the peer may have open at once. If it has many more, their answer is 503.
     pub streams: u32,
     /// Header fields of a request.
     pub header_fields: usize,
@@ -41,6 +49,8 @@ pub struct Serve {
     pub drain: CancellationToken,
     /// Cancelled to close at once.
     pub close: CancellationToken,
+    /// Is cancelled by [`serve`] when the peer's first frame has come.
+    pub established: CancellationToken,
 }
 
 impl Serve {
@@ -55,7 +65,14 @@ impl Serve {
             handshake: Duration::from_secs(10),
             drain,
             close,
+            established: CancellationToken::new(),
         }
+    }
+
+    /// Streams above which the peer does not heed the limit: twice as many, for streams that are over for the peer
+    /// may not be over here.
+    fn too_many(&self) -> usize {
+        usize::try_from(self.streams).unwrap_or(usize::MAX).saturating_mul(2)
     }
 
     fn builder(&self) -> h2::server::Builder {
@@ -64,7 +81,7 @@ impl Serve {
             .enable_connect_protocol()
             .initial_connection_window_size(LINK_WINDOW)
             .initial_window_size(STREAM_WINDOW)
-            .max_concurrent_streams(self.streams)
+            .max_concurrent_streams(self.streams.saturating_mul(2).saturating_add(UNHEEDED))
             .max_frame_size(FRAME_BYTES)
             .max_header_list_size(HEADER_BYTES)
             .max_local_error_reset_streams(Some(LOCAL_RESETS))
@@ -106,13 +123,17 @@ impl Incoming {
     }
 
     /// Answers with the error's status and its problem document.
-    pub fn refuse(mut self, error: &Error) {
-        if let Err(gone) = self.try_refuse(&error.problem()) {
+    pub fn refuse(self, error: &Error) {
+        self.answer(&error.problem());
+    }
+
+    fn answer(mut self, problem: &Problem) {
+        if let Err(gone) = self.try_answer(problem) {
             tracing::debug!(target: "penstock::link", %gone, "the peer left before its refusal");
         }
     }
 
-    fn try_refuse(&mut self, problem: &Problem) -> Result<(), Box<dyn std::error::Error>> {
+    fn try_answer(&mut self, problem: &Problem) -> Result<(), Box<dyn std::error::Error>> {
         let response = Response::builder()
             .status(problem.status)
             .header(http::header::CONTENT_TYPE, "application/problem+json")
@@ -184,15 +205,19 @@ where
     F: Future<Output = ()> + std::marker::Send + 'static,
 {
     let heard = Heard::now();
+    let io = Frames::serving(io, options.streams, options.established.clone());
     let handshake = options.builder().handshake(Listening::new(io, heard.clone()));
-    let mut connection = match timeout(options.handshake, handshake).await {
-        Ok(connection) => connection.map_err(|error| error.to_string())?,
-        Err(_) => return Err("no HTTP/2 preface in time".into()),
+    let mut connection = tokio::select! {
+        connection = timeout(options.handshake, handshake) => match connection {
+            Ok(connection) => connection.map_err(|error| error.to_string())?,
+            Err(_) => return Err("no HTTP/2 preface in time".into()),
+        },
+        () = options.close.cancelled() => return Ok(()),
     };
     let pings = connection.ping_pong().ok_or("the link's PING is in use")?;
     let dead = options.keepalive.watch(heard, pings);
     tokio::pin!(dead);
-    let count = Arc::default();
+    let count: Arc<AtomicUsize> = Arc::default();
     let resets = Arc::new(Resets::new(options.resets_per_minute));
     let mut draining = false;
     loop {
@@ -205,6 +230,8 @@ where
                     let incoming = Incoming::new(request, respond, InFlight::count(&count, Some(&resets)));
                     if fields > options.header_fields {
                         incoming.refuse(&too_many_fields(options.header_fields));
+                    } else if count.load(Ordering::Relaxed) > options.too_many() {
+                        incoming.answer(&busy(options.streams));
                     } else {
                         tokio::spawn(handler(incoming));
                     }
@@ -228,6 +255,14 @@ where
             }
         }
     }
+}
+
+/// 503 and not 429: another link or peer may take it at once.
+fn busy(most: u32) -> Problem {
+    let error =
+        Error::new(Code::Limited, Side::Agent, format!("the link carries its most of {most} streams"))
+            .hint("try again, or hold more links");
+    Problem { status: StatusCode::SERVICE_UNAVAILABLE.as_u16(), ..error.problem() }
 }
 
 fn too_many_fields(most: usize) -> Error {
