@@ -21,6 +21,7 @@ OURS: dict[str, set[str]] = {
     "ingress": {"admin", "domain", "http", "link", "relay"},
     "egress": {"admin", "domain", "http", "link", "relay"},
     "gateway": {"admin", "domain", "egress", "http", "ingress", "inspect", "link", "record", "relay"},
+    "load": set(),
     "python": {"domain", "agent", "client", "egress", "gateway", "ingress", "link", "record", "worker"},
 }
 
