@@ -38,7 +38,7 @@ async fn link(acceptor: Acceptor, shared: Arc<Shared>, tcp: TcpStream, peer: Soc
             return;
         }
     };
-    let Certificate { names, fingerprint } = certificate;
+    let Certificate { names, fingerprint, .. } = certificate;
     // Registered first: a revocation during the decision finds the link.
     let close = shared.close.child_token();
     let _registered = shared.certificates.add(&fingerprint, close.clone());

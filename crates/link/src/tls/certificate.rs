@@ -9,6 +9,8 @@ use x509_parser::{extensions::GeneralName, parse_x509_certificate};
 pub struct Certificate {
     /// Its subject alternative names, or its common name if it has none.
     pub names: Vec<String>,
+    /// The common name of its subject, for those who know their peers by it; `names` may not hold it.
+    pub common_name: Option<String>,
     /// SHA-256 of its DER, in hex.
     pub fingerprint: String,
 }
@@ -30,11 +32,12 @@ impl Certificate {
                 _ => None,
             })
             .collect();
+        let mut common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
+        let common_name = common.next().map(str::to_owned);
         if names.is_empty() {
-            let common = certificate.subject().iter_common_name();
-            names.extend(common.filter_map(|name| name.as_str().ok()).map(str::to_owned));
+            names.extend(common_name.clone());
         }
         let fingerprint = Sha256::digest(leaf.as_ref()).iter().map(|byte| format!("{byte:02x}")).collect();
-        (!names.is_empty()).then_some(Self { names, fingerprint })
+        (!names.is_empty()).then_some(Self { names, common_name, fingerprint })
     }
 }

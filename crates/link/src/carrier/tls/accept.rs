@@ -48,6 +48,14 @@ impl Acceptor {
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
 
+    /// Takes these flavours only.
+    #[must_use]
+    pub fn flavours(self, flavours: &[Flavour]) -> Self {
+        let mut config = self.0.config().as_ref().clone();
+        config.alpn_protocols = flavours.iter().map(|flavour| flavour.alpn().to_vec()).collect();
+        Self(TlsAcceptor::from(Arc::new(config)))
+    }
+
     /// Runs the handshake; bounded in time by the caller.
     ///
     /// # Errors
