@@ -17,7 +17,7 @@ OURS: dict[str, set[str]] = {
     "http": {"domain", "link", "relay"},
     "agent": {"admin", "domain", "link", "relay"},
     "client": {"domain", "link", "relay"},
-    "worker": {"domain", "http", "link"},
+    "worker": {"admin", "domain", "http", "link", "relay"},
     "ingress": {"admin", "domain", "http", "link", "relay"},
     "egress": {"admin", "domain", "http", "link", "relay"},
     "gateway": {"admin", "domain", "egress", "http", "ingress", "inspect", "link", "record", "relay"},

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt as _, Empty, Full, combinators::UnsyncBoxBody};
 use penstock_domain::Error;
 
 /// What a body may fail with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A response's body.
+/// A message's body.
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Any body as one.
@@ -18,6 +18,11 @@ where
     B::Error: Into<BoxError>,
 {
     body.map_err(Into::into).boxed_unsync()
+}
+
+/// No body at all.
+pub fn empty() -> Body {
+    any(Empty::new())
 }
 
 /// A short answer in plain text.

@@ -14,6 +14,7 @@ mod ports;
 mod proxy_protocol;
 mod server;
 mod shape;
+pub mod upstream;
 
 pub use acceptor::Acceptor;
 pub use body::Body;

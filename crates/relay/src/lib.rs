@@ -11,4 +11,4 @@ pub use allow::Allow;
 pub use dial::{Socket, dial};
 pub use halves::{Sink, Source};
 pub use meter::Meter;
-pub use splice::splice;
+pub use splice::{join, splice};

@@ -32,6 +32,19 @@ pub async fn splice(stream: Stream, socket: Socket, meter: &Meter) -> io::Result
     }
 }
 
+/// [`splice`] with any byte stream. Whoever drops `io` after an error decides how its peer sees the cut.
+///
+/// # Errors
+/// What cut it.
+pub async fn join(
+    stream: Stream,
+    io: impl AsyncRead + AsyncWrite + std::marker::Send + Unpin,
+    meter: &Meter,
+) -> io::Result<()> {
+    let (reader, writer) = tokio::io::split(io);
+    both(stream, reader, writer, meter).await
+}
+
 /// Both pumps in one task: no hop between threads for a packet.
 async fn both(
     stream: Stream,

@@ -1,1 +1,84 @@
-//! The worker driver: it dials a proxy and serves what comes back.
+//! The worker driver: it dials a proxy and serves what comes back, with an [`App`].
+
+mod admin;
+mod config;
+mod counts;
+mod forward;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use penstock_admin::Port;
+use penstock_domain::Error;
+use penstock_link::{Dialling, Incoming, Keepalive, Links, Standing};
+use tokio::runtime::Handle;
+
+pub use config::{Config, Flavour};
+pub use forward::Forward;
+
+use crate::{admin::WorkerAdmin, counts::Counts};
+
+/// What serves the requests of a worker.
+pub trait App: Clone + Send + Sync + 'static {
+    /// Serves one request. Dropping [`Incoming`] unanswered resets its stream.
+    fn serve(&self, incoming: Incoming) -> impl Future<Output = ()> + Send + 'static;
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub struct Worker(Links);
+
+impl Worker {
+    /// Starts dialling; to be called inside a runtime. It redials for ever. The admin port, if one is set, runs on
+    /// `admin`.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration; an admin port that is taken.
+    pub fn start(config: &Config, app: impl App, admin: &Handle) -> Result<Self, Error> {
+        let dialling = Dialling {
+            dialler: config.dialler()?,
+            peer: "proxy",
+            links: config.connections,
+            streams: config.streams,
+            keepalive: Keepalive {
+                interval: Duration::from_secs(config.keepalive_seconds),
+                ..Keepalive::default()
+            },
+        };
+        let port = config.admin_listen.as_deref().map(Port::bind).transpose()?;
+        let counts = Arc::new(Counts::default());
+        let counting = Arc::clone(&counts);
+        let links = dialling.start(move |incoming| {
+            let (app, begun) = (app.clone(), counting.begin());
+            async move {
+                let _begun = begun;
+                app.serve(incoming).await;
+            }
+        });
+        if let Some(port) = port {
+            let told = WorkerAdmin::new(config.clone(), counts, links.watch());
+            port.serve(admin, Arc::new(told), links.close());
+        }
+        Ok(Self(links))
+    }
+
+    /// Resolves once every link has been up.
+    pub async fn ready(&self) {
+        self.0.ready().await;
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn state(&self) -> Standing {
+        self.0.standing()
+    }
+
+    /// Resolves with what ended the worker: an error that dialling again cannot mend.
+    pub async fn ended(&self) -> Error {
+        self.0.ended().await
+    }
+
+    /// Says GOAWAY, lets the requests that are in flight finish for `grace`, then closes. Says whether all finished.
+    pub async fn shutdown(&self, grace: Duration) -> bool {
+        self.0.shutdown(grace).await
+    }
+}
