@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Plan, Status};
+use crate::{Error, Plan, Status, Visitor};
 
 /// What a peer proves itself with when it dials.
 #[derive(Clone, Serialize)]
@@ -59,6 +59,13 @@ pub enum Principal {
         /// The identifier of the token that proved it; never the token.
         token: String,
     },
+    /// A worker of a published app.
+    Worker {
+        /// The name in its certificate.
+        name: String,
+        /// The app's name.
+        app: String,
+    },
 }
 
 impl Principal {
@@ -66,7 +73,7 @@ impl Principal {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Agent { name } | Self::User { name, .. } => name,
+            Self::Agent { name } | Self::User { name, .. } | Self::Worker { name, .. } => name,
         }
     }
 }
@@ -116,6 +123,23 @@ pub struct Ended {
     pub head: String,
 }
 
+/// Somebody who wants to enter an app that identifies its callers.
+#[derive(Clone, Serialize)]
+pub struct Enter {
+    /// The app's name.
+    pub app: String,
+    /// The token that the caller shows.
+    pub token: String,
+    /// The caller's address.
+    pub peer: String,
+}
+
+impl fmt::Debug for Enter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enter").field("app", &self.app).field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
 /// What Rust asks at a boundary.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
@@ -140,6 +164,8 @@ pub enum Question {
     Begin(Begin),
     /// The session is over.
     Ended(Ended),
+    /// May the bearer of this token enter this app?
+    Enter(Enter),
 }
 
 /// The answer. An exception, a timeout or an unknown value is a denial.
@@ -150,6 +176,8 @@ pub enum Verdict {
     Principal(Principal),
     /// Answers [`Question::Decide`].
     Plan(Box<Plan>),
+    /// Answers [`Question::Enter`].
+    Visitor(Visitor),
     /// Answers [`Question::Begin`] and [`Question::Ended`].
     Noted,
     /// No, and why.

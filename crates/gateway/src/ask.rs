@@ -89,7 +89,7 @@ fn noted(verdict: Verdict) -> Result<(), Error> {
 fn denial(verdict: Verdict) -> Error {
     match verdict {
         Verdict::Deny(error) => error,
-        Verdict::Principal(_) | Verdict::Plan(_) | Verdict::Noted => {
+        Verdict::Principal(_) | Verdict::Plan(_) | Verdict::Visitor(_) | Verdict::Noted => {
             Error::new(Code::Internal, Side::Gateway, "the decision was an answer to another question")
         }
     }

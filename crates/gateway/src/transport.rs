@@ -68,6 +68,9 @@ impl Accept for Links {
                     let token = token.clone();
                     client(shared, principal, token, address, bytes).await;
                 }
+                Principal::Worker { name, .. } => {
+                    tracing::warn!(target: "penstock::link", peer = address, worker = name, "workers dial the tunnel port");
+                }
             }
         });
     }

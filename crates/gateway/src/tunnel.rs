@@ -51,6 +51,10 @@ async fn link(acceptor: Acceptor, shared: Arc<Shared>, tcp: TcpStream, peer: Soc
     };
     match decided {
         Ok(Principal::Agent { name }) => transport::agent(&shared, &name, &peer, bytes, &close).await,
+        Ok(Principal::Worker { name, app }) => {
+            let why = "published apps are not served: PUBLIC_LISTEN is not set";
+            tracing::warn!(target: "penstock::link", peer, worker = name, app, why, "worker refused");
+        }
         Ok(Principal::User { name, .. }) => {
             tracing::warn!(target: "penstock::link", peer, user = name, "certificates are for agents");
         }

@@ -93,7 +93,7 @@ impl Session {
         shared.asker.begin(&shared.metrics, begin).await?;
         let token = match principal {
             Principal::User { token, .. } => Some(token.clone()),
-            Principal::Agent { .. } => None,
+            Principal::Agent { .. } | Principal::Worker { .. } => None,
         };
         tracing::info!(
             target: "penstock::session",

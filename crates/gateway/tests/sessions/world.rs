@@ -70,6 +70,7 @@ impl Decider for Script {
             }),
             Question::Decide { connection, .. } => self.plan(&connection),
             Question::Begin(_) => Verdict::Noted,
+            Question::Enter(_) => Verdict::Deny(Error::new(Code::NotFound, Side::Client, "no such app")),
             Question::Ended(ended) => {
                 self.ended.send(ended).unwrap();
                 Verdict::Noted
