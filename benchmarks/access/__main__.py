@@ -15,13 +15,13 @@ from types import FrameType
 import click
 
 from benchmarks.access.database import database, way
-from benchmarks.access.machine import describe
 from benchmarks.access.memory import SESSIONS, idle
 from benchmarks.access.ours import penstock
 from benchmarks.access.peers import MissingPeerError, haproxy, ssh
 from benchmarks.access.rounds import Figure, rounds
 from benchmarks.access.table import added, ratios, render, rows
 from benchmarks.access.way import DIRECT, Way
+from benchmarks.measure.machine import describe
 from tests.e2e.stack.postgres import Postgres
 from tests.e2e.stack.processes import Processes
 
@@ -46,7 +46,7 @@ def main(output: str, count: int, seconds: int, save: Path | None) -> None:
 
 
 def _measure(folder: Path, count: int, seconds: int) -> dict[str, object]:
-    about = describe()
+    about = describe("benchmarks.access")
     with ExitStack() as exits:
         processes = exits.enter_context(Processes(folder / "logs"))
         _tell("starting PostgreSQL, the peers and Penstock")

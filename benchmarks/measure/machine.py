@@ -11,17 +11,20 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+RELEASE = Path(__file__).parents[2] / "target" / "bench" / "release"
+"""Where the Makefile unpacks a release wheel for the benchmarks that are to show its speed."""
 
-def describe() -> dict[str, object]:
-    """What a reader needs to judge the figures."""
+
+def describe(module: str) -> dict[str, object]:
+    """What a reader needs to judge the figures. `module` is what `python -m` ran."""
     return {
         "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python -m benchmarks.access", *sys.argv[1:]]),
+        "command": " ".join([f"python -m {module}", *sys.argv[1:]]),
         "commit": _commit(),
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
-        "build": f"as installed ({_native()}); `make setup` builds profile `setup`: release without LTO",
+        "build": _native(),
         "load_before": os.getloadavg()[0],
     }
 
@@ -31,7 +34,11 @@ def _native() -> str:
     found = importlib.util.find_spec("penstock._core")
     if found is None or found.origin is None:
         return "unknown"
-    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()[:12]
+    file = Path(found.origin)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+    if file.is_relative_to(RELEASE):
+        return f"release wheel ({digest})"
+    return f"as installed ({digest}); `make setup` builds profile `setup`: release without LTO"
 
 
 def _processor() -> str:
