@@ -123,12 +123,13 @@ def _visitor(visitor: Visitor) -> dict[str, Any]:
 
 
 def _app(app: App) -> dict[str, Any]:
+    name = {} if app.selector.name is None else {"name": app.selector.name}
     return {
+        "id": app.id,
         "name": app.name,
         "routes": [{"host": route.host, "path": route.path} for route in app.routes],
-        "workers": list(app.workers),
         "identify": app.identify,
-        "selector": {"kind": app.selector.kind, "name": app.selector.name},
+        "selector": {"kind": app.selector.kind, **name},
         "timeout_seconds": app.timeout_seconds,
     }
 

@@ -166,17 +166,17 @@ def test_a_plan_without_a_login_is_plain_bytes() -> None:
     assert (plan["protocol"], plan["target"], plan["expires_at"]) == ("tcp", {"unix": "/run/x"}, None)
 
 
-def test_apps_are_told_without_who_may_enter() -> None:
+def test_apps_are_told_without_who_serves_and_who_enters_them() -> None:
     now = datetime.fromtimestamp(0, UTC)
     kept = Selector(SelectorKind.COOKIE, "worker")
     shop = App("i1", "shop", (Route("a.example", "/x"),), ("w",), now, True, frozenset({"dev"}), kept, 7)
     told, bare = json.loads(write_apps([shop, App("i2", "wiki", (), (), now)]))
     assert told == {
+        "id": "i1",
         "name": "shop",
         "routes": [{"host": "a.example", "path": "/x"}],
-        "workers": ["w"],
         "identify": True,
         "selector": {"kind": "cookie", "name": "worker"},
         "timeout_seconds": 7,
     }
-    assert bare["selector"] == {"kind": "least-in-flight", "name": None}
+    assert bare["selector"] == {"kind": "least-in-flight"}
