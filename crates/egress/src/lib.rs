@@ -1,5 +1,13 @@
 //! The dynamic forward proxy: it resolves, checks, decides and carries what leaves.
 
+mod callers;
 pub mod config;
+mod domains;
+mod guard;
+mod paths;
+mod policy;
+mod target;
+mod template;
 
+pub use callers::{Caller, Callers, Credential, Proof};
 pub use config::Config;
