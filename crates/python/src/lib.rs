@@ -1,6 +1,7 @@
 //! `penstock._core`: the native module. `penstock.engine` is its only importer.
 
 mod agent;
+mod asgi;
 mod client;
 mod decider;
 mod error;
@@ -18,6 +19,7 @@ mod _core {
     #[pymodule_export]
     use crate::{
         agent::Agent,
+        asgi::AsgiApp,
         client::Client,
         decider::Reply,
         error::CoreError,
