@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +46,8 @@ class Peers:
 
     folder: Path
     tell: Callable[[str], None] = field(default=lambda _line: None)
+    releases: Mapping[str, Sequence[str]] = field(default_factory=lambda: RELEASES)
+    """The packages of each release. Two that differ in them want folders of their own."""
 
     def command(self, release: str, program: str) -> list[str]:
         """How to start a program, such as `usr/sbin/haproxy`, of a release that `bring` has brought.
@@ -75,37 +77,37 @@ class Peers:
 
         Raises PeersError.
         """
-        missing = [name for name in RELEASES if not self._is_complete(name)]
+        missing = [name for name in self.releases if not self._is_complete(name)]
         if not missing:
             return
         if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
             raise PeersError(
-                "the tests against HAProxy and nginx take both from Debian's mirror and need apt-get and "
-                f"dpkg-deb: run them on Debian, or unpack the packages below {self.folder}"
+                "foreign servers are taken from Debian's mirror, with apt-get and "
+                f"dpkg-deb: run this on Debian, or unpack the packages below {self.folder}"
             )
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(self.folder / "lock"):
             for name in missing:
                 if not self._is_complete(name):
                     self._unpack(name)
-        for name in HAPROXY:
+        for name in (name for name, packages in self.releases.items() if "haproxy" in packages):
             self.tell(f"HAProxy of Debian {name}: {self.haproxy_version(name)}")
 
     def _is_complete(self, release: str) -> bool:
         mark = self.folder / release / _COMPLETE
-        return mark.is_file() and set(RELEASES[release]) <= set(mark.read_text("ascii").split())
+        return mark.is_file() and set(self.releases[release]) <= set(mark.read_text("ascii").split())
 
     def _unpack(self, release: str) -> None:
-        self.tell(f"Debian {release}: downloading {', '.join(RELEASES[release])}")
+        self.tell(f"Debian {release}: downloading {', '.join(self.releases[release])}")
         partial = self.folder / f"{release}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         root = partial / "root"
         root.mkdir(parents=True)
-        packages = _download(partial / "apt", release)
+        packages = _download(partial / "apt", release, self.releases[release])
         self.tell(f"Debian {release}: unpacking {len(packages)} packages")
         for package in packages:
             _run(["dpkg-deb", "--extract", str(package), str(root)])
-        (root / _COMPLETE).write_text("\n".join(RELEASES[release]), "ascii")
+        (root / _COMPLETE).write_text("\n".join(self.releases[release]), "ascii")
         target = self.folder / release
         shutil.rmtree(target, ignore_errors=True)
         root.rename(target)
@@ -119,7 +121,7 @@ def cache() -> Path:
     return Path(own).resolve() if own else Path(base).expanduser() / "penstock-peers"
 
 
-def _download(folder: Path, release: str) -> list[Path]:
+def _download(folder: Path, release: str, packages: Sequence[str]) -> list[Path]:
     # An apt of its own with nothing installed: it brings the C library and everything else, too.
     (folder / "lists" / "partial").mkdir(parents=True)
     (folder / "cache" / "archives" / "partial").mkdir(parents=True)
@@ -141,7 +143,7 @@ def _download(folder: Path, release: str) -> list[Path]:
         "APT::Sandbox::User": "root",
     }
     apt = ["apt-get", "-q", *(part for name, value in options.items() for part in ("-o", f"{name}={value}"))]
-    install = [*apt, "install", "-y", "--no-install-recommends", "--download-only", *RELEASES[release]]
+    install = [*apt, "install", "-y", "--no-install-recommends", "--download-only", *packages]
     # Both once more together: between them the mirror may have changed.
     for left in reversed(range(_TRIES)):
         try:
