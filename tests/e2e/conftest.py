@@ -11,15 +11,20 @@ from types import FrameType
 
 import pytest
 
+from tests.e2e.stack.cli import Cli
 from tests.e2e.stack.logs import leaks
 from tests.e2e.stack.marked import MARK
+from tests.e2e.stack.peers import HAPROXY, Peers, cache
+from tests.e2e.stack.pki import Pki
 from tests.e2e.stack.postgres import Postgres, SealedPostgres, behind_tls
 from tests.e2e.stack.processes import Processes
+from tests.e2e.stack.publish import Certificates
 from tests.e2e.stack.stack import Stack, running
 
 _TAIL_LINES = 40
 _root = pytest.StashKey[Path]()
 _sizes = pytest.StashKey[dict[Path, int]]()
+_peers = pytest.StashKey[Peers]()
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +90,28 @@ def own_stack(root: Path, postgres: Postgres) -> Iterator[Callable[..., Stack]]:
         yield make
 
 
+@pytest.fixture(scope="session")
+def peers(request: pytest.FixtureRequest) -> Peers:
+    """HAProxy and nginx, unpacked; which versions they are stands at the end of the run."""
+    peers = Peers(cache())
+    peers.bring()
+    request.config.stash[_peers] = peers
+    return peers
+
+
+@pytest.fixture(scope="session")
+def pki(root: Path) -> Iterator[Pki]:
+    """An authority for workers and for what they dial."""
+    with Processes(root / "pki" / "logs") as processes:
+        yield Pki(Cli(root / "pki" / "home", processes))
+
+
+@pytest.fixture(scope="session")
+def certificates(pki: Pki) -> Certificates:
+    """Those that most tests need."""
+    return Certificates(pki.server("edge"), pki.issue("worker"), pki.issue("device"))
+
+
 @pytest.fixture
 def application() -> str:
     """A name for the test's client, by which its sessions are found."""
@@ -129,3 +156,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
                     lines = log.read().decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
                 report.sections.append((f"{file.parent.parent.name}/{file.name}", "\n".join(lines)))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says which versions of the peers the run was made with."""
+    if peers := config.stash.get(_peers, None):
+        for release in HAPROXY:
+            terminalreporter.write_line(f"HAProxy of Debian {release}: {peers.haproxy_version(release)}")

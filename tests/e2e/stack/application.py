@@ -41,6 +41,7 @@ class Application:
             "hello": self.hello,
             "request": self.request,
             "echo": self.echo,
+            "mirror": self.mirror,
             "hash": self.hash,
             "bytes": self.bytes,
             "events": self.events,
@@ -73,6 +74,13 @@ class Application:
         while (part := await exchange.part()) is not None:
             await exchange.more(part)
         await exchange.end()
+
+    async def mirror(self, exchange: Exchange) -> None:
+        """The body goes back once it is all there."""
+        parts = []
+        while (part := await exchange.part()) is not None:
+            parts.append(part)
+        await exchange.answer(200, b"".join(parts))
 
     async def hash(self, exchange: Exchange) -> None:
         """The SHA-256 of the body, and its length."""
@@ -141,7 +149,7 @@ class Application:
 
     async def hop_by_hop(self, exchange: Exchange) -> None:
         """Headers that must not leave on HTTP/2 (RFC 9113, section 8.2.2)."""
-        forbidden = [b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"]
+        forbidden = [b"connection", b"keep-alive", b"proxy-connection", b"upgrade"]
         await exchange.answer(
             200, b"ok\n", [(name, b"x-private") for name in forbidden] + [(b"x-kept", b"1")]
         )

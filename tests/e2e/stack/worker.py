@@ -11,7 +11,8 @@ from tests.e2e.stack.pki import Issued
 from tests.e2e.stack.processes import Process, Processes
 
 APPLICATION = "tests.e2e.stack.application:app"
-_TREE = Path(__file__).parents[3]
+TREE = Path(__file__).parents[3]
+"""Where the tests are imported from."""
 
 
 @dataclass
@@ -34,6 +35,6 @@ class Worker:
         command = [PENSTOCK, "start", "worker", self.what, "--connect", f"127.0.0.1:{self.port}"]
         command += ["--cert", str(self.certificate.cert), "--key", str(self.certificate.key)]
         command += ["--ca", str(self.certificate.ca), *self.options]
-        variables = {"PYTHONPATH": str(_TREE), "LOG_LEVEL": "DEBUG", **self.variables}
+        variables = {"PYTHONPATH": str(TREE), "LOG_LEVEL": "DEBUG", **self.variables}
         self.process = self.processes.start("worker", command, environment(self.home, variables))
         return self.process
