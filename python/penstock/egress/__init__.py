@@ -1,0 +1,1 @@
+"""The forward proxy's configuration, as people write it, compiled to what ``crates/egress`` reads."""

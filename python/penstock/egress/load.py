@@ -1,0 +1,151 @@
+"""From a file to what the core is told, or the reason why not."""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from penstock.egress.document import DEFAULT_LISTEN, Document, is_loopback
+from penstock.egress.part import Folder, known_keys
+from penstock.egress.places import Place, nearest_line, toml_lines
+from penstock.egress.refusal import explain, refused, refused_at
+from penstock.egress.resources.read import read_resources
+from penstock.egress.values import Json
+
+_BYTES = 4 << 20
+_SAID_BY_RESOURCES = ("listen", "listener", "route")
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What settings say of ports; they stand above the file."""
+
+    listen: str | None = None
+    admin_listen: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What the core is told, and the files that it was read from."""
+
+    shape: Json
+    files: tuple[Path, ...]
+
+    def as_json(self) -> str:
+        """As ``crates/egress`` reads it."""
+        return json.dumps(self.shape)
+
+
+def compile_default(overrides: Overrides) -> Compiled:
+    """Without a file: this machine may go to every public address, by tunnels to port 443 too."""
+    document = Document.model_validate({"listen": DEFAULT_LISTEN, "connect": {"enabled": True}})
+    listen = overrides.listen or DEFAULT_LISTEN
+    if not is_loopback(listen):
+        raise refused(
+            f"EGRESS_LISTEN is {listen}, and without a configuration anybody there could use the proxy",
+            hint="name the callers in a file: penstock start egress --config FILE",
+        )
+    return Compiled(_with(document.compiled(), overrides), ())
+
+
+def compile_file(path: Path, overrides: Overrides) -> Compiled:
+    """Reads a TOML file, or resources in YAML. Raises :class:`PenstockError` naming file, line and reason."""
+    text = read_text(path)
+    if path.suffix in (".yaml", ".yml"):
+        parts = read_resources([(path, text)], folder := Folder(path.parent))
+        shape = {**Document(anonymous=True).compiled(), **parts}
+        return Compiled(_with(shape, overrides), (path, *folder.files))
+    document, folder, lines = read_document(path, text)
+    shape = document.compiled()
+    if document.resources:
+        shape |= _resources(document, path, folder, lines)
+    shape = _with(shape, overrides)
+    _refuse_open_ports(document, shape, path, lines)
+    return Compiled(shape, (path, *folder.files))
+
+
+def read_text(path: Path) -> str:
+    """The text of a configuration file."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_BYTES + 1)
+    except OSError as error:
+        raise refused(
+            f"cannot read {path}: {error.strerror}", hint="check the path, and who may read it"
+        ) from None
+    if len(data) > _BYTES:
+        raise refused(f"{path} is larger than {_BYTES >> 20} MiB")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise refused_at(path, line, "this is not UTF-8") from None
+
+
+def read_document(path: Path, text: str) -> tuple[Document, Folder, dict[Place, int]]:
+    """The file as a document, the files beside it that were read, and where what stands."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise refused(f"{path} is not TOML: {error}", hint="write key = value, text in quotes") from None
+    lines = toml_lines(text)
+    folder = Folder(path.parent)
+    try:
+        return Document.model_validate(values, context=folder), folder, lines
+    except ValidationError as error:
+        raise explain(error, path, partial(nearest_line, lines), partial(known_keys, Document)) from None
+
+
+def _resources(document: Document, path: Path, folder: Folder, lines: dict[Place, int]) -> Json:
+    """What the files in `resources` say. What both say is refused: neither is ignored."""
+    texts = []
+    for name in document.resources:
+        file = folder.locate(name)
+        folder.files.append(file)
+        texts.append((file, read_text(file)))
+    parts = read_resources(texts, folder)
+    for key in (*_SAID_BY_RESOURCES, *parts):
+        if key in document.model_fields_set:
+            raise refused_at(
+                path,
+                lines.get((key,)),
+                f"{key} is said by the files in `resources`, too",
+                hint="say it in one place",
+            )
+    if "enabled" in document.connect.model_fields_set:
+        line = lines.get(("connect", "enabled"))
+        raise refused_at(
+            path, line, "connect.enabled is said by the Gateway in `resources`", hint="remove it"
+        )
+    return parts
+
+
+def _with(shape: Json, overrides: Overrides) -> Json:
+    """The addresses that settings name replace those of the file."""
+    ports = shape["listeners"]
+    if overrides.listen is not None:
+        if len(ports) > 1:
+            raise refused(
+                "EGRESS_LISTEN is set, and the configuration names several ports",
+                hint="unset EGRESS_LISTEN, or name one port in the file",
+            )
+        ports = [{**ports[0], "address": overrides.listen}]
+    return {**shape, "listeners": ports, "admin_listen": overrides.admin_listen or shape["admin_listen"]}
+
+
+def _refuse_open_ports(document: Document, shape: Json, path: Path, lines: dict[Place, int]) -> None:
+    """A port that others reach wants callers, or the word that anybody may call."""
+    if document.anonymous is not None or document.caller:
+        return
+    reachable = [port["address"] for port in shape["listeners"] if not is_loopback(port["address"])]
+    if reachable:
+        place: Place = ("listener",) if document.listener else ("listen",)
+        raise refused_at(
+            path,
+            lines.get(place),
+            f"no caller is listed, so anybody who reaches {reachable[0]} could use the proxy",
+            hint="list callers (penstock egress key NAME), or write anonymous = true",
+        )

@@ -1,0 +1,1 @@
+"""`Gateway` and `VirtualService` resources (gateway.solo.io/v1), as ``kubectl apply`` takes them."""

@@ -1,0 +1,71 @@
+"""What the resources have in common."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from penstock.egress.values import duration_ms, some_duration_ms
+
+Duration = Annotated[int, BeforeValidator(duration_ms)]
+SomeDuration = Annotated[int, BeforeValidator(some_duration_ms)]
+Count = Annotated[int, Field(ge=0, le=2**32 - 1)]
+API = Literal["gateway.solo.io/v1"]
+
+
+class Spec(BaseModel):
+    """A table of a resource: keys as they are there, unknown ones refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, alias_generator=to_camel
+    )
+
+
+class Metadata(Spec):
+    """A resource's name, and what the cluster notes beside it, which says nothing of what it does."""
+
+    name: str
+    namespace: str = "default"
+    labels: dict[str, str] | None = None
+    annotations: Any = None
+    creation_timestamp: Any = None
+    finalizers: Any = None
+    generation: Any = None
+    managed_fields: Any = None
+    owner_references: Any = None
+    resource_version: Any = None
+    self_link: Any = None
+    uid: Any = None
+
+
+class Enabled(Spec):
+    """A switch, which is on where it is written."""
+
+    enabled: bool = True
+
+
+class Upgrade(Spec):
+    """One protocol that a connection may change to."""
+
+    connect: Enabled | None = None
+    connect_terminate: Enabled | None = None
+    websocket: Enabled | None = None
+
+
+UNSUPPORTED = {
+    "accessLoggingService": "the access log is always written; a TOML file that names this one says where",
+    "appleDns": "this is not a Mac's resolver; use caresDns, or the system's resolvers by leaving it away",
+    "delegateAction": "routes are written out here; copy those of the RouteTable",
+    "delegateOptions": "options are written out here; copy those of the RouteOption",
+    "extauth": "callers are listed in a TOML file that names this one in `resources`",
+    "optionsConfigRefs": "options are written out here; copy those that are referred to",
+    "queryParameters": "routes do not look at the query",
+    "ratelimit": "rates are part of rules, in a TOML file that names this one in `resources`",
+    "ratelimitBasic": "rates are part of rules, in a TOML file that names this one in `resources`",
+    "redirectAction": "this proxy forwards or denies; it does not redirect",
+    "sds": "certificates are read from files: sslFiles",
+    "secretRef": "secrets of a cluster are not at hand; write sslFiles with tlsCert and tlsKey",
+    "tcpGateway": "this proxy speaks HTTP; CONNECT carries TCP",
+    "virtualServiceExpressions": "VirtualServices are chosen by virtualServiceSelector or by name",
+}
+"""Keys that are known elsewhere and not here, and what to do instead."""
