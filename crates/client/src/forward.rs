@@ -44,7 +44,13 @@ impl Forward {
         let (links, notify, close) = (Arc::clone(&self.links), self.notify.clone(), self.close.clone());
         async move {
             let carried = async {
-                let stream = links.open(&open).await?;
+                let stream = match links.open(&open).await {
+                    Ok(stream) => stream,
+                    Err(error) => {
+                        socket.abort();
+                        return Err(error);
+                    }
+                };
                 let meter = Meter::default();
                 if let Err(error) = splice(stream, socket, &meter).await {
                     tracing::debug!(target: "penstock::client", %error, "stream cut");

@@ -119,8 +119,24 @@ pub struct Ended {
     pub client_bytes: u64,
     /// Bytes from the upstream.
     pub upstream_bytes: u64,
-    /// The recording's last hash, in hex.
+    /// Records of its recording.
+    pub records: u64,
+    /// The hash of the last of them, in hex; empty if there is none.
     pub head: String,
+    /// What is not in the recording, where one was not required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Gap>,
+}
+
+/// The part of a session that could not be recorded.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Gap {
+    /// Since when, in microseconds since the epoch.
+    pub since: u64,
+    /// How many events.
+    pub events: u64,
+    /// Why.
+    pub reason: String,
 }
 
 /// Somebody who wants to enter an app that identifies its callers.

@@ -9,7 +9,7 @@ mod event;
 mod plan;
 
 pub use app::{App, Choice, Route, Visitor};
-pub use decider::{Begin, Client, Credential, Decider, Ended, Enter, Principal, Question, Verdict};
+pub use decider::{Begin, Client, Credential, Decider, Ended, Enter, Gap, Principal, Question, Verdict};
 pub use error::{Code, Error, Problem, Side};
 pub use event::{Event, Status};
-pub use plan::{Limits, Plan, Postgres, Protocol, Recording, SslMode, Target};
+pub use plan::{Level, Limits, Plan, Postgres, Protocol, Recording, SslMode, Target};

@@ -122,6 +122,27 @@ pub enum SslMode {
 pub struct Recording {
     /// The file; created, never overwritten.
     pub path: PathBuf,
+    /// What a recorded burst has survived.
+    #[serde(default)]
+    pub level: Level,
+    /// Whether the session ends when its recording cannot go on. If not, the gap is told at its end.
+    #[serde(default = "required")]
+    pub required: bool,
+}
+
+const fn required() -> bool {
+    true
+}
+
+/// What has to be survived by the record of a burst before the burst goes onward (design §5).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// The death of our process: the kernel has it.
+    #[default]
+    Process,
+    /// A loss of power: the disk has it.
+    Fsync,
 }
 
 /// What bounds a session.

@@ -1,6 +1,7 @@
 //! Recordings, as Python reads them. Files are opened here; the format is `penstock-record`'s.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::BufReader,
     sync::{Mutex, PoisonError},
@@ -45,6 +46,19 @@ pub(crate) fn read_recording(path: &str) -> PyResult<Replay> {
 #[pyo3(signature = (path, head=None))]
 pub(crate) fn verify_recording(py: Python<'_>, path: &str, head: Option<&str>) -> PyResult<String> {
     py.detach(|| render(&penstock_record::verify(open(path)?, head)))
+}
+
+/// The hashes in hex of the records with these numbers, as far as a recording holds.
+#[pyfunction]
+pub(crate) fn recording_heads(
+    py: Python<'_>,
+    path: &str,
+    numbers: BTreeSet<u64>,
+) -> PyResult<BTreeMap<u64, String>> {
+    py.detach(|| {
+        let heads = penstock_record::heads(open(path)?, &numbers);
+        Ok(heads.into_iter().map(|(number, hash)| (number, hash.to_string())).collect())
+    })
 }
 
 /// Summarises a recording as far as it holds, after a crash; in JSON.

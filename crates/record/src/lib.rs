@@ -25,5 +25,5 @@ pub use recorder::{Recorder, Stats};
 pub use replay::Replay;
 pub use sink::Sink;
 pub use summary::{Summary, summarise};
-pub use tape::Tape;
-pub use verify::{Report, verify};
+pub use tape::{Head, Tape};
+pub use verify::{Report, heads, verify};

@@ -16,7 +16,7 @@ use std::{
     thread,
 };
 
-use penstock_domain::{Code, Error, Side};
+use penstock_domain::{Code, Error, Level, Side};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -69,6 +69,9 @@ impl Drop for Writing<'_> {
     }
 }
 
+/// Bursts that share a commit at the most.
+const GROUP: usize = 256;
+
 /// A fixed set of threads that write recordings.
 ///
 /// Each [`Tape`] belongs to one thread, which keeps its bursts in order. The threads end when the recorder and all
@@ -83,7 +86,7 @@ pub struct Recorder {
 /// What a recorder thread is asked to do.
 pub(crate) enum Job {
     /// Creates a recording's file.
-    Create { path: PathBuf, reply: oneshot::Sender<io::Result<File>> },
+    Create { path: PathBuf, level: Level, reply: oneshot::Sender<io::Result<File>> },
     /// Writes a burst.
     Write(Burst),
 }
@@ -92,8 +95,8 @@ pub(crate) struct Burst {
     pub reel: Arc<Reel>,
     pub bytes: Vec<u8>,
     pub records: u64,
-    /// True if the recording is complete with it.
-    pub last: bool,
+    /// True if it has to be durable before it counts.
+    pub sync: bool,
     /// Gives the buffer back.
     pub reply: oneshot::Sender<Result<Vec<u8>, Error>>,
 }
@@ -120,20 +123,21 @@ impl Recorder {
     ///
     /// # Errors
     /// [`Code::Recorder`] if the file exists or cannot be created.
-    pub async fn create(&self, path: &Path) -> Result<Tape, Error> {
+    pub async fn create(&self, path: &Path, level: Level) -> Result<Tape, Error> {
         let queue = self.queue()?;
         let (reply, answer) = oneshot::channel();
-        queue.send(Job::Create { path: path.into(), reply }).await.map_err(|_| stopped())?;
+        queue.send(Job::Create { path: path.into(), level, reply }).await.map_err(|_| stopped())?;
         let file = answer.await.map_err(|_| stopped())?.map_err(|error| unwritable(&error))?;
-        Ok(Tape::new(queue, Box::new(file), Arc::clone(&self.stats), Arc::clone(&self.prompt)))
+        Ok(Tape::new(queue, Box::new(file), level, Arc::clone(&self.stats), Arc::clone(&self.prompt)))
     }
 
     /// A recording onto something other than a new file.
     ///
     /// # Errors
     /// [`Code::Recorder`] if there is no thread.
-    pub fn tape(&self, sink: impl Sink) -> Result<Tape, Error> {
-        Ok(Tape::new(self.queue()?, Box::new(sink), Arc::clone(&self.stats), Arc::clone(&self.prompt)))
+    pub fn tape(&self, sink: impl Sink, level: Level) -> Result<Tape, Error> {
+        let (stats, prompt) = (Arc::clone(&self.stats), Arc::clone(&self.prompt));
+        Ok(Tape::new(self.queue()?, Box::new(sink), level, stats, prompt))
     }
 
     /// What the threads have done and still have to do.
@@ -149,29 +153,65 @@ impl Recorder {
     }
 }
 
-/// One recorder thread.
+/// One recorder thread. What has come meanwhile is one group: each file in it is synced once, however many of its
+/// bursts wait for that (group commit).
 fn run(mut jobs: mpsc::Receiver<Job>, stats: &Stats) {
-    while let Some(job) = jobs.blocking_recv() {
-        match job {
-            Job::Create { path, reply } => {
-                let file = create(&path);
-                stats.failures.fetch_add(u64::from(file.is_err()), Relaxed);
-                // Nobody waits any more: the file is closed and stays behind, empty.
-                drop(reply.send(file));
+    let mut group = Vec::with_capacity(GROUP);
+    while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
+        let mut unsynced = Vec::new();
+        for job in group.drain(..) {
+            match job {
+                Job::Create { path, level, reply } => {
+                    let file = create(&path, level);
+                    stats.failures.fetch_add(u64::from(file.is_err()), Relaxed);
+                    // Nobody waits any more: the file is closed and stays behind, empty.
+                    drop(reply.send(file));
+                }
+                Job::Write(burst) => {
+                    let result = burst.reel.write(&burst.bytes);
+                    if burst.sync {
+                        unsynced.push((burst, result));
+                    } else {
+                        answer(burst, result, stats);
+                    }
+                }
             }
-            Job::Write(burst) => write(burst, stats),
         }
+        commit(unsynced, stats);
+    }
+}
+
+/// Syncs the files of a group, then tells those who wait.
+fn commit(group: Vec<(Burst, Result<(), Error>)>, stats: &Stats) {
+    let mut synced: Vec<(&Arc<Reel>, Result<(), Error>)> = Vec::new();
+    let mut results = Vec::with_capacity(group.len());
+    for (burst, written) in &group {
+        let known = synced.iter().find(|(reel, _)| Arc::ptr_eq(reel, &burst.reel)).map(|(_, result)| result);
+        let result = known.cloned().unwrap_or_else(|| {
+            let result = burst.reel.sync();
+            synced.push((&burst.reel, result.clone()));
+            result
+        });
+        results.push(written.clone().and(result));
+    }
+    for ((burst, _), result) in group.into_iter().zip(results) {
+        answer(burst, result, stats);
     }
 }
 
 /// `O_APPEND` because a recording only ever grows, whoever else may hold the file.
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
+fn create(path: &Path, level: Level) -> io::Result<File> {
+    let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+    if level == Level::Fsync
+        && let Some(folder) = path.parent()
+    {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(file)
 }
 
-fn write(burst: Burst, stats: &Stats) {
-    let Burst { reel, mut bytes, records, last, reply } = burst;
-    let result = reel.write(&bytes, last);
+fn answer(burst: Burst, result: Result<(), Error>, stats: &Stats) {
+    let Burst { reel, mut bytes, records, reply, .. } = burst;
     reel.waiting.fetch_sub(1, Release);
     // With the last burst this closes the file, before anyone hears that the recording is complete.
     drop(reel);

@@ -37,7 +37,7 @@ impl Sink for File {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.sync_all()
+        self.sync_data()
     }
 
     /// The page cache takes it, as long as the disk keeps up.
@@ -60,11 +60,16 @@ impl Reel {
         Self { sink, broken: OnceLock::new(), waiting: AtomicUsize::new(0) }
     }
 
-    /// Writes a burst, and makes it durable if it is the last.
-    pub fn write(&self, bytes: &[u8], last: bool) -> Result<(), Error> {
+    /// Writes a burst.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), Error> {
         self.check()?;
-        let written = self.sink.write_all(bytes).and_then(|()| if last { self.sink.sync() } else { Ok(()) });
-        written.map_err(|error| self.poison(unwritable(&error)))
+        self.sink.write_all(bytes).map_err(|error| self.poison(unwritable(&error)))
+    }
+
+    /// Makes what was written durable.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.check()?;
+        self.sink.sync().map_err(|error| self.poison(unwritable(&error)))
     }
 
     /// Whether a burst may be written without the thread: nothing that came before it waits there.

@@ -1,11 +1,11 @@
 //! One session's recording in the making.
 
 use std::{
-    mem, slice,
+    fmt, mem, slice,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
 };
 
-use penstock_domain::{Code, Error, Event, Side};
+use penstock_domain::{Code, Error, Event, Level, Side};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -24,13 +24,31 @@ const KEEP_BYTES: usize = 64 << 10;
 /// cannot go on. Dropped before it was finished, it leaves a recording without an end record.
 pub struct Tape {
     queue: mpsc::Sender<Job>,
+    level: Level,
     stats: Arc<Stats>,
     prompt: Arc<Prompt>,
     state: Mutex<State>,
 }
 
+impl fmt::Debug for Tape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tape").field("level", &self.level).field("head", &self.head()).finish_non_exhaustive()
+    }
+}
+
+/// How far a recording has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Head {
+    /// Records that count.
+    pub records: u64,
+    /// The hash of the last of them.
+    pub hash: Hash,
+}
+
 struct State {
     encoder: Encoder,
+    /// What the recording's level has been reached for.
+    written: Head,
     /// None once the last burst is on its way.
     reel: Option<Arc<Reel>>,
     /// The buffer of the burst before.
@@ -47,6 +65,17 @@ impl State {
         Ok(())
     }
 
+    /// Bursts of both directions may be acknowledged in any order.
+    fn acknowledge(&mut self, head: Head) {
+        if head.records > self.written.records {
+            self.written = head;
+        }
+    }
+
+    fn head(&self) -> Head {
+        Head { records: self.encoder.records(), hash: self.encoder.head() }
+    }
+
     fn keep(&mut self, buffer: Vec<u8>) {
         if buffer.capacity() <= KEEP_BYTES {
             self.spare = buffer;
@@ -60,20 +89,26 @@ impl Tape {
     pub(crate) fn new(
         queue: mpsc::Sender<Job>,
         sink: Box<dyn Sink>,
+        level: Level,
         stats: Arc<Stats>,
         prompt: Arc<Prompt>,
     ) -> Self {
         let reel = Some(Arc::new(Reel::new(sink)));
-        Self {
-            queue,
-            stats,
-            prompt,
-            state: Mutex::new(State { encoder: Encoder::new(), reel, spare: Vec::new() }),
-        }
+        let encoder = Encoder::new();
+        let written = Head { records: 0, hash: encoder.head() };
+        let state = Mutex::new(State { encoder, written, reel, spare: Vec::new() });
+        Self { queue, level, stats, prompt, state }
     }
 
-    /// Records events that happened `at`, in microseconds since the epoch. Resolves when the kernel has them: from
-    /// then on the death of this process loses nothing. Waits while the recorder's queue is full.
+    /// How far the recording has come, as its level counts.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.state().written
+    }
+
+    /// Records events that happened `at`, in microseconds since the epoch. Resolves when the kernel has them, or at
+    /// [`Level::Fsync`] the disk: from then on the death of this process, or the loss of power, loses nothing. Waits
+    /// while the recorder's queue is full.
     ///
     /// Dropped while it waits for the queue, it has recorded nothing; dropped later, everything.
     ///
@@ -107,11 +142,18 @@ impl Tape {
 
     /// Writes a burst here and now; none if it has to go through the queue.
     fn write_at_once(&self, at: u64, events: &[Event]) -> Option<Result<(), Error>> {
+        if self.level == Level::Fsync {
+            return None;
+        }
         let _only_one = self.prompt.enter()?;
         let mut state = self.state();
         let reel = state.reel.clone().filter(|reel| reel.is_prompt())?;
         let mut bytes = mem::take(&mut state.spare);
-        let result = state.encode(&reel, at, events, &mut bytes).and_then(|()| reel.write(&bytes, false));
+        let result = state.encode(&reel, at, events, &mut bytes).and_then(|()| reel.write(&bytes));
+        if result.is_ok() {
+            let head = state.head();
+            state.acknowledge(head);
+        }
         self.stats.wrote(&result, events.len() as u64, bytes.len());
         bytes.clear();
         state.keep(bytes);
@@ -123,8 +165,10 @@ impl Tape {
         let place = self.queue.reserve().await.map_err(|_| stopped())?;
         let (head, answer) = self.enqueue(place, at, events, last)?;
         let buffer = answer.await.map_err(|_| stopped())??;
-        self.state().keep(buffer);
-        Ok(head)
+        let mut state = self.state();
+        state.acknowledge(head);
+        state.keep(buffer);
+        Ok(head.hash)
     }
 
     /// Encodes and sends under one lock, so that bursts reach the thread in the order of their numbers.
@@ -134,7 +178,7 @@ impl Tape {
         at: u64,
         events: &[Event],
         last: bool,
-    ) -> Result<(Hash, Answer), Error> {
+    ) -> Result<(Head, Answer), Error> {
         let mut state = self.state();
         let reel = state.reel.clone().ok_or_else(finished)?;
         let mut bytes = mem::take(&mut state.spare);
@@ -145,8 +189,9 @@ impl Tape {
         let (reply, answer) = oneshot::channel();
         self.stats.queued.fetch_add(1, Relaxed);
         reel.waiting.fetch_add(1, Relaxed);
-        place.send(Job::Write(Burst { reel, bytes, records: events.len() as u64, last, reply }));
-        Ok((state.encoder.head(), answer))
+        let sync = last || self.level == Level::Fsync;
+        place.send(Job::Write(Burst { reel, bytes, records: events.len() as u64, sync, reply }));
+        Ok((state.head(), answer))
     }
 
     /// Nothing panics while it holds the lock, so a poisoned one holds a sound state.

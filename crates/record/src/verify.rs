@@ -1,6 +1,9 @@
 //! Does a recording hold what was recorded?
 
-use std::io::Read;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+};
 
 use penstock_domain::Event;
 use serde::Serialize;
@@ -12,6 +15,8 @@ use crate::{Fault, Hash, Reader, What};
 pub struct Report {
     /// True if the recording is whole and unchanged.
     pub ok: bool,
+    /// The session that the first record names; none if that does not hold.
+    pub session: Option<String>,
     /// How many records hold, from the first.
     pub records: u64,
     /// True if the last of them is the end record.
@@ -39,6 +44,7 @@ pub fn verify<R: Read>(source: R, expected_head: Option<&str>) -> Report {
     let fault = walk.judge(expected_head);
     Report {
         ok: fault.is_none(),
+        session: walk.session,
         records: walk.records,
         ended: walk.ended,
         head: walk.head.map(|head| head.to_string()).unwrap_or_default(),
@@ -46,9 +52,19 @@ pub fn verify<R: Read>(source: R, expected_head: Option<&str>) -> Report {
     }
 }
 
+/// The hashes of the records with these numbers, as far as the recording holds: what checkpoints are compared with.
+pub fn heads<R: Read>(source: R, numbers: &BTreeSet<u64>) -> BTreeMap<u64, Hash> {
+    let records = Reader::new(source).map_while(Result::ok).zip(1..);
+    records
+        .filter(|(_, number)| numbers.contains(number))
+        .map(|(record, number)| (number, record.hash))
+        .collect()
+}
+
 /// What was seen up to the end or the first fault.
 #[derive(Default)]
 struct Walk {
+    session: Option<String>,
     records: u64,
     offset: u64,
     head: Option<Hash>,
@@ -63,6 +79,9 @@ struct Walk {
 impl Walk {
     fn pass(&mut self, offset: u64, hash: Hash, event: &Event, expected: Option<&str>) {
         self.records += 1;
+        if let Event::Opened { session, .. } = event {
+            self.session = Some(session.clone());
+        }
         if self.noted {
             self.added = Some((self.records, offset));
         }

@@ -9,6 +9,7 @@ use std::{
     io,
     num::NonZeroUsize,
     os::unix::fs::PermissionsExt,
+    slice,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -16,7 +17,7 @@ use std::{
     },
 };
 
-use penstock_domain::{Code, Error, Event};
+use penstock_domain::{Code, Error, Event, Level};
 use penstock_record::{MAX_PAYLOAD, Recorder, Replay, Sink, Tape, What, verify};
 use sample::{completed, ended, events, opened, record, statement};
 use tokio::task::JoinHandle;
@@ -86,7 +87,7 @@ async fn a_session_is_recorded_into_a_file_of_its_owner_alone() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("s-1.rec");
     let recorder = recorder(2, 16);
-    let tape = recorder.create(&path).await.unwrap();
+    let tape = recorder.create(&path, Level::Process).await.unwrap();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
     let events = events();
@@ -111,12 +112,12 @@ async fn a_recording_is_never_overwritten_and_a_missing_folder_is_named() {
     let path = home.path().join("s-1.rec");
     fs::write(&path, "evidence").unwrap();
     let recorder = recorder(1, 4);
-    let error = recorder.create(&path).await.err().unwrap();
+    let error = recorder.create(&path, Level::Process).await.err().unwrap();
     assert_eq!(error.code, Code::Recorder);
     assert!(error.hint.unwrap().contains("never overwritten"));
     assert_eq!(fs::read(&path).unwrap(), b"evidence");
 
-    let error = recorder.create(&home.path().join("nowhere/s-2.rec")).await.err().unwrap();
+    let error = recorder.create(&home.path().join("nowhere/s-2.rec"), Level::Process).await.err().unwrap();
     assert!(error.hint.unwrap().contains("folder"));
     assert_eq!(recorder.stats().failures.load(Relaxed), 2);
 }
@@ -124,7 +125,7 @@ async fn a_recording_is_never_overwritten_and_a_missing_folder_is_named() {
 #[tokio::test]
 async fn a_burst_is_one_write_and_only_the_end_is_synced() {
     let disk = Arc::new(Disk::default());
-    let tape = recorder(1, 4).tape(Shared(disk.clone())).unwrap();
+    let tape = recorder(1, 4).tape(Shared(disk.clone()), Level::Process).unwrap();
     let events = events();
     tape.append(0, &events[..1]).await.unwrap();
     tape.append(0, &events[1..5]).await.unwrap();
@@ -139,7 +140,7 @@ async fn a_burst_is_one_write_and_only_the_end_is_synced() {
 async fn after_a_failed_write_nothing_is_written_and_everything_fails() {
     let disk = Arc::new(Disk { fail_write: Some(2), ..Disk::default() });
     let recorder = recorder(1, 4);
-    let tape = recorder.tape(Shared(disk.clone())).unwrap();
+    let tape = recorder.tape(Shared(disk.clone()), Level::Process).unwrap();
     tape.append(0, &[opened()]).await.unwrap();
     let failed = tape.append(1, &[statement(1, "a")]).await;
     let later = tape.append(2, &[Event::Cancel]).await;
@@ -157,7 +158,7 @@ async fn after_a_failed_write_nothing_is_written_and_everything_fails() {
 async fn a_burst_that_is_queued_behind_a_failed_write_is_not_written() {
     let (gate, begins, results) = gate();
     let recorder = recorder(1, 4);
-    let tape = Arc::new(recorder.tape(gate).unwrap());
+    let tape = Arc::new(recorder.tape(gate, Level::Process).unwrap());
     let failing = spawn_append(&tape, opened());
     tokio::task::yield_now().await;
     begins.recv().unwrap();
@@ -175,7 +176,7 @@ async fn a_burst_that_is_queued_behind_a_failed_write_is_not_written() {
 #[tokio::test]
 async fn a_failed_fsync_is_told_and_not_tried_again() {
     let disk = Arc::new(Disk { fail_sync: true, ..Disk::default() });
-    let tape = recorder(1, 4).tape(Shared(disk.clone())).unwrap();
+    let tape = recorder(1, 4).tape(Shared(disk.clone()), Level::Process).unwrap();
     tape.append(0, &[opened()]).await.unwrap();
     assert_eq!(tape.finish(1, &ended()).await.unwrap_err().code, Code::Recorder);
     assert!(tape.finish(2, &ended()).await.is_err());
@@ -185,7 +186,7 @@ async fn a_failed_fsync_is_told_and_not_tried_again() {
 #[tokio::test]
 async fn what_cannot_be_recorded_ends_the_recording() {
     let disk = Arc::new(Disk::default());
-    let tape = recorder(1, 4).tape(Shared(disk.clone())).unwrap();
+    let tape = recorder(1, 4).tape(Shared(disk.clone()), Level::Process).unwrap();
     tape.append(0, &[opened()]).await.unwrap();
     let burst = [statement(1, "fits"), statement(2, &"x".repeat(MAX_PAYLOAD))];
     assert_eq!(tape.append(1, &burst).await.unwrap_err().code, Code::Recorder);
@@ -199,7 +200,7 @@ async fn what_cannot_be_recorded_ends_the_recording() {
 async fn a_full_queue_makes_bursts_wait_and_drops_none() {
     let (gate, begins, results) = gate();
     let recorder = recorder(1, 1);
-    let tape = Arc::new(recorder.tape(gate).unwrap());
+    let tape = Arc::new(recorder.tape(gate, Level::Process).unwrap());
     let opening = spawn_append(&tape, opened());
     tokio::task::yield_now().await;
     begins.recv().unwrap();
@@ -224,8 +225,8 @@ async fn a_burst_that_gave_up_waiting_leaves_no_gap() {
     let disk = Arc::new(Disk::default());
     let (gate, begins, results) = gate();
     let recorder = recorder(1, 1);
-    let busy = Arc::new(recorder.tape(gate).unwrap());
-    let tape = recorder.tape(Shared(disk.clone())).unwrap();
+    let busy = Arc::new(recorder.tape(gate, Level::Process).unwrap());
+    let tape = recorder.tape(Shared(disk.clone()), Level::Process).unwrap();
     tape.append(0, &[opened()]).await.unwrap();
 
     let writing = spawn_append(&busy, opened());
@@ -256,7 +257,7 @@ async fn both_directions_of_many_sessions_keep_their_order() {
         .map(|number| {
             let (recorder, path) = (recorder.clone(), home.path().join(number.to_string()));
             tokio::spawn(async move {
-                let tape = recorder.create(&path).await.unwrap();
+                let tape = recorder.create(&path, Level::Process).await.unwrap();
                 tape.append(0, &[opened()]).await.unwrap();
                 let statements = async {
                     for id in 0..100 {
@@ -284,7 +285,7 @@ async fn both_directions_of_many_sessions_keep_their_order() {
 #[tokio::test]
 async fn a_dropped_tape_closes_its_file_without_an_end() {
     let disk = Arc::new(Disk::default());
-    let tape = recorder(1, 4).tape(Shared(disk.clone())).unwrap();
+    let tape = recorder(1, 4).tape(Shared(disk.clone()), Level::Process).unwrap();
     tape.append(0, &events()[..2]).await.unwrap();
     drop(tape);
     assert_eq!(Arc::strong_count(&disk), 1);
@@ -305,9 +306,70 @@ async fn a_thread_that_died_fails_its_tapes() {
             Ok(())
         }
     }
-    let tape = recorder(1, 4).tape(Bomb).unwrap();
+    let tape = recorder(1, 4).tape(Bomb, Level::Process).unwrap();
     for event in [opened(), Event::Cancel] {
         let error = tape.append(0, &[event]).await.unwrap_err();
         assert_eq!(error.message, "the recorder has stopped");
     }
+}
+
+#[tokio::test]
+async fn at_level_fsync_every_burst_is_durable_before_it_counts() {
+    let disk = Arc::new(Disk::default());
+    let tape = recorder(1, 4).tape(Shared(disk.clone()), Level::Fsync).unwrap();
+    for (number, event) in events()[..3].iter().enumerate() {
+        tape.append(0, slice::from_ref(event)).await.unwrap();
+        assert_eq!((disk.syncs.load(Relaxed), tape.head().records), (number + 1, number as u64 + 1));
+    }
+    let head = tape.finish(0, &ended()).await.unwrap();
+    assert_eq!((disk.syncs.load(Relaxed), tape.head().hash.to_string()), (4, head));
+}
+
+/// Holds the first sync until it is told, so that others pile up behind it.
+struct SlowSync {
+    disk: Arc<Disk>,
+    held: Mutex<Option<mpsc::Receiver<()>>>,
+    begun: mpsc::Sender<()>,
+}
+
+impl Sink for SlowSync {
+    fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        Shared(self.disk.clone()).write_all(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if let Some(held) = self.held.lock().unwrap().take() {
+            self.begun.send(()).unwrap();
+            held.recv().unwrap();
+        }
+        Shared(self.disk.clone()).sync()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bursts_that_wait_for_the_disk_share_a_commit() {
+    let disk = Arc::new(Disk::default());
+    let ((begun, begins), (release, held)) = (mpsc::channel(), mpsc::channel());
+    let sink = SlowSync { disk: disk.clone(), held: Mutex::new(Some(held)), begun };
+    let recorder = recorder(1, 64);
+    let tape = Arc::new(recorder.tape(sink, Level::Fsync).unwrap());
+    let opening = spawn_append(&tape, opened());
+    tokio::task::spawn_blocking(move || begins.recv().unwrap()).await.unwrap();
+    let waiting: Vec<_> = (1..=20).map(|id| spawn_append(&tape, statement(id, "x"))).collect();
+    while recorder.stats().queued.load(Relaxed) < 21 {
+        tokio::task::yield_now().await;
+    }
+    release.send(()).unwrap();
+    for task in [opening].into_iter().chain(waiting) {
+        task.await.unwrap().unwrap();
+    }
+    assert_eq!((tape.head().records, disk.syncs.load(Relaxed)), (21, 2));
+}
+
+#[tokio::test]
+async fn a_burst_whose_sync_failed_does_not_count() {
+    let disk = Arc::new(Disk { fail_sync: true, ..Disk::default() });
+    let tape = recorder(1, 4).tape(Shared(disk), Level::Fsync).unwrap();
+    assert_eq!(tape.append(0, &[opened()]).await.unwrap_err().code, Code::Recorder);
+    assert_eq!(tape.head().records, 0);
 }

@@ -116,3 +116,16 @@ fn a_mebibyte_of_control_characters_fits_and_more_than_a_record_does_not() {
     assert!(report.ok, "{:?}", report.fault);
     assert_eq!(report.records, 3);
 }
+
+#[test]
+fn the_head_at_any_record_can_be_asked_for() {
+    let (mut encoder, mut bytes, mut known) = (Encoder::new(), Vec::new(), Vec::new());
+    for event in events() {
+        encoder.append(0, &event, &mut bytes).unwrap();
+        known.push(encoder.head());
+    }
+    let found = penstock_record::heads(&bytes[..], &[1, 3, 99].into());
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), [(1, known[0]), (3, known[2])]);
+    let cut = &bytes[..bytes.len() - 1];
+    assert!(penstock_record::heads(cut, &[known.len() as u64].into()).is_empty());
+}

@@ -89,6 +89,13 @@ fn abort(tcp: &TcpStream) {
 }
 
 impl Socket {
+    /// Closes it so that its peer sees a reset, not an end.
+    pub fn abort(self) {
+        if let Self::Tcp(tcp) = self {
+            abort(&tcp);
+        }
+    }
+
     /// Two halves, for a relay that looks at what passes.
     #[must_use]
     pub fn split(self) -> (Source, Sink) {

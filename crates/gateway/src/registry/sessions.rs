@@ -13,6 +13,8 @@ use penstock_relay::Meter;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
+use crate::session::Recording;
+
 #[derive(Debug, Default)]
 pub(crate) struct Sessions(Arc<Inner>);
 
@@ -28,6 +30,7 @@ pub(crate) struct Live {
     session: String,
     token: Option<String>,
     pub meter: Meter,
+    pub recording: Recording,
     statements: AtomicU64,
     end: watch::Sender<Option<(Status, String)>>,
     sessions: Arc<Inner>,
@@ -42,6 +45,10 @@ pub struct SessionState {
     pub client_bytes: u64,
     /// Bytes from the upstream.
     pub upstream_bytes: u64,
+    /// Records of the recording so far.
+    pub records: u64,
+    /// The hash of the last of them, in hex; empty if there is none.
+    pub head: String,
 }
 
 /// Keeps a session registered; dropping it takes it out.
@@ -49,11 +56,12 @@ pub struct SessionState {
 pub(crate) struct Registered(pub Arc<Live>);
 
 impl Sessions {
-    pub(crate) fn add(&self, session: &str, token: Option<String>) -> Registered {
+    pub(crate) fn add(&self, session: &str, token: Option<String>, recording: Recording) -> Registered {
         let live = Arc::new(Live {
             session: session.to_owned(),
             token,
             meter: Meter::default(),
+            recording,
             statements: AtomicU64::new(0),
             end: watch::Sender::new(None),
             sessions: Arc::clone(&self.0),
@@ -140,7 +148,10 @@ impl Live {
     }
 
     pub(crate) fn state(&self) -> SessionState {
+        let head = self.recording.head();
         SessionState {
+            records: head.map_or(0, |head| head.records),
+            head: head.map(|head| head.hash.to_string()).unwrap_or_default(),
             statements: self.statements.load(Ordering::Relaxed),
             client_bytes: self.meter.client(),
             upstream_bytes: self.meter.upstream(),

@@ -3,6 +3,7 @@
 mod end;
 mod guard;
 mod postgres;
+mod recording;
 mod running;
 mod tcp;
 
@@ -11,8 +12,9 @@ use std::sync::Arc;
 use penstock_domain::{Begin, Client, Code, Error, Event, Plan, Principal, Protocol, Side};
 use penstock_link::{Incoming, Open};
 
+pub(crate) use self::recording::Recording;
 use self::running::Running;
-use crate::{clock, shared::Shared};
+use crate::shared::Shared;
 
 /// A session that was decided and has not begun.
 pub(crate) struct Session {
@@ -73,7 +75,7 @@ impl Session {
     /// Writes the session down, in the store and as the recording's first record, before anything is opened.
     pub(crate) async fn begin(&self, client: Client) -> Result<Running, Error> {
         let Self { shared, principal, peer, plan } = self;
-        let tape = shared.recorder.create(&plan.recording.path).await?;
+        let recording = Recording::open(&shared.recorder, &plan.recording).await?;
         let begin = Begin {
             session: plan.session.clone(),
             connection: plan.connection.clone(),
@@ -89,7 +91,7 @@ impl Session {
         };
         let named =
             Event::Client { user: client.user, database: client.database, application: client.application };
-        tape.append(clock::micros(), &[opened, named]).await?;
+        recording.record(&[opened, named]).await?;
         shared.asker.begin(&shared.metrics, begin).await?;
         let token = match principal {
             Principal::User { token, .. } => Some(token.clone()),
@@ -102,11 +104,7 @@ impl Session {
             user = principal.name(),
             "session open"
         );
-        Ok(Running::new(
-            Arc::clone(shared),
-            Arc::clone(plan),
-            tape,
-            shared.sessions.add(&plan.session, token),
-        ))
+        let registered = shared.sessions.add(&plan.session, token, recording);
+        Ok(Running::new(Arc::clone(shared), Arc::clone(plan), registered))
     }
 }

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use penstock_domain::{Ended, Error, Event, Plan};
-use penstock_record::Tape;
 
-use super::{end::End, guard::guard};
+use super::{end::End, guard::guard, recording::Finished};
 use crate::{
-    clock,
     registry::{Live, RegisteredSession},
     shared::Shared,
 };
@@ -15,18 +13,12 @@ use crate::{
 pub(crate) struct Running {
     pub shared: Arc<Shared>,
     pub plan: Arc<Plan>,
-    tape: Tape,
     registered: RegisteredSession,
 }
 
 impl Running {
-    pub(crate) const fn new(
-        shared: Arc<Shared>,
-        plan: Arc<Plan>,
-        tape: Tape,
-        registered: RegisteredSession,
-    ) -> Self {
-        Self { shared, plan, tape, registered }
+    pub(crate) const fn new(shared: Arc<Shared>, plan: Arc<Plan>, registered: RegisteredSession) -> Self {
+        Self { shared, plan, registered }
     }
 
     pub(crate) fn live(&self) -> &Live {
@@ -35,7 +27,7 @@ impl Running {
 
     /// Hands events to the kernel. What they tell of must not go onward before this returns.
     pub(crate) async fn record(&self, events: Vec<Event>) -> Result<(), Error> {
-        self.tape.append(clock::micros(), &events).await
+        self.live().recording.record(&events).await
     }
 
     /// Resolves when the session has to end.
@@ -45,7 +37,7 @@ impl Running {
 
     /// Writes the end down: the recording's last record first, then the store.
     pub(crate) async fn finish(self, end: End) {
-        let Self { shared, plan, tape, registered } = self;
+        let Self { shared, plan, registered } = self;
         let state = registered.0.state();
         let reason = end.error.map(|error| error.message);
         shared.metrics.session_ended(
@@ -64,13 +56,7 @@ impl Running {
         };
         let session = &plan.session;
         tracing::info!(target: "penstock::session", session, status = ?end.status, reason, "session over");
-        let head = match tape.finish(clock::micros(), &event).await {
-            Ok(head) => head,
-            Err(error) => {
-                tracing::error!(target: "penstock::session", session, %error, "the recording has no end");
-                String::new()
-            }
-        };
+        let Finished { records, head, gap } = registered.0.recording.finish(session, &event).await;
         let ended = Ended {
             session: session.clone(),
             status: end.status,
@@ -78,7 +64,9 @@ impl Running {
             statements: state.statements,
             client_bytes: state.client_bytes,
             upstream_bytes: state.upstream_bytes,
+            records,
             head,
+            gap,
         };
         if let Err(error) = shared.asker.ended(&shared.metrics, ended).await {
             // The recording stays where it is; the next start finds it.

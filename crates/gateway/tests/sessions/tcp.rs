@@ -185,3 +185,23 @@ async fn rapid_resets_end_the_connection() {
     let mut stream = world.connect("echo").await;
     stream.write_all(b"others still connect").await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_recording_that_is_required_there_is_no_session() {
+    let world = World::start(Refusals::None).await;
+    assert!(world.is_cut(world::UNWRITABLE).await, "a session without its recording");
+    assert!(world.gateway.sessions().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_that_is_not_required_leaves_a_gap_that_is_told() {
+    let world = World::start(Refusals::None).await;
+    let mut stream = world.connect(world::UNRECORDED).await;
+    echoed(&mut stream, b"hello").await;
+    stream.shutdown().await.unwrap();
+    assert_eq!(stream.read(&mut [0u8; 1]).await.unwrap(), 0);
+    let ended = world.ended().await;
+    let gap = ended.gap.unwrap();
+    assert_eq!((ended.status, ended.head.as_str(), gap.events), (Status::Closed, "", 3));
+    assert!(gap.reason.contains("cannot be written"), "{gap:?}");
+}

@@ -17,7 +17,7 @@ use penstock_gateway::{Config, Gateway};
 use penstock_record::Report;
 use serde_json::json;
 use tokio::{
-    io::AsyncWriteExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     runtime::Handle,
     sync::{Mutex, mpsc},
@@ -26,6 +26,12 @@ use tokio::{
 
 /// The gateways' limit here.
 pub const RESETS_PER_MINUTE: u32 = 8;
+
+/// A connection that must be recorded and cannot be.
+pub const UNWRITABLE: &str = "unwritable";
+
+/// A connection that cannot be recorded and need not be.
+pub const UNRECORDED: &str = "unwritable-optional";
 
 /// What the scripted decider refuses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -85,13 +91,17 @@ impl Script {
             return Verdict::Deny(Error::new(Code::NotFound, Side::Client, "no such connection"));
         };
         let session = format!("session-{}", self.sessions.fetch_add(1, Ordering::Relaxed));
+        let folder = if connection.starts_with("unwritable") { "missing" } else { "." };
         let plan: Plan = serde_json::from_value(json!({
             "session": session,
             "connection": connection,
             "agent": "agent",
             "target": {"tcp": address},
             "protocol": "tcp",
-            "recording": {"path": self.recordings.join(&session)},
+            "recording": {
+                "path": self.recordings.join(folder).join(&session),
+                "required": connection != UNRECORDED,
+            },
             "limits": {"idle_seconds": 3600, "statement_bytes": 1024},
         }))
         .unwrap();
@@ -118,7 +128,12 @@ impl World {
     pub async fn begin(refusals: Refusals, tunnel: serde_json::Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (ended, receiver) = mpsc::unbounded_channel();
-        let targets = HashMap::from([("echo", echo().await), ("flood", flood().await)]);
+        let targets = HashMap::from([
+            ("echo", echo().await),
+            ("flood", flood().await),
+            (UNWRITABLE, echo().await),
+            (UNRECORDED, echo().await),
+        ]);
         let script = Script {
             refusals,
             targets,
@@ -170,9 +185,18 @@ impl World {
         TcpStream::connect(address).await.unwrap()
     }
 
+    /// Whether a local connection is cut before a byte has come. It may be so early that it is never seen to open.
+    pub async fn is_cut(&self, connection: &str) -> bool {
+        let address = self.client.forward(connection, "127.0.0.1:0").await.unwrap();
+        match TcpStream::connect(address).await {
+            Ok(mut stream) => stream.read(&mut [0u8; 1]).await.is_err(),
+            Err(_) => true,
+        }
+    }
+
     /// Why a connection cannot be used.
     pub async fn refusal(&self, connection: &str) -> Error {
-        let _stream = self.connect(connection).await;
+        assert!(self.is_cut(connection).await, "a refused session looked like an empty one");
         timeout(Duration::from_secs(10), self.client.notice()).await.unwrap().unwrap()
     }
 
