@@ -2,14 +2,14 @@
 //!
 //! Nothing here opens a socket, reads a clock or knows Python.
 
-mod app;
 mod decider;
 mod error;
 mod event;
 mod plan;
+mod visitor;
 
-pub use app::{App, Choice, Route, Visitor};
 pub use decider::{Begin, Client, Credential, Decider, Ended, Enter, Gap, Principal, Question, Verdict};
 pub use error::{Code, Error, Problem, Side};
 pub use event::{Event, Status};
 pub use plan::{Level, Limits, Plan, Postgres, Protocol, Recording, SslMode, Target};
+pub use visitor::Visitor;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config,
     ask::Asker,
+    http::Api,
     metrics::Metrics,
     registry::{Agents, Cancels, Credentials, Sessions},
 };
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub clients: Credentials,
     /// Agents' links on mutual TLS, by their certificate.
     pub certificates: Credentials,
+    pub api: Api,
     pub sessions: Sessions,
     pub cancels: Cancels,
     pub ready: Ready,
@@ -49,6 +51,7 @@ impl Shared {
             agents: Agents::default(),
             clients: Credentials::default(),
             certificates: Credentials::default(),
+            api: Api::new(&config),
             sessions: Sessions::default(),
             cancels: Cancels::default(),
             ready: Ready::default(),

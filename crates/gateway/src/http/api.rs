@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, uri::PathAndQuery};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{
         Client,
@@ -37,21 +37,45 @@ use crate::Config;
 /// How long the API may take until its answer begins.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-pub(super) struct Api {
-    client: Client<Socket, Limited<Incoming>>,
+/// Tells the API by which published app a request came. Callers cannot set it.
+const APP: &str = "x-penstock-app";
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// The caller's address.
+    pub peer: &'a str,
+    /// The published app on whose host it was asked; none on 8009.
+    pub app: Option<&'a str>,
+    /// Whether it came by TLS.
+    pub tls: bool,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) const fn directly(peer: &'a str) -> Self {
+        Self { peer, app: None, tls: true }
+    }
+}
+
+pub(crate) struct Api {
+    client: Client<Socket, Limited<Body>>,
     body_bytes: usize,
 }
 
 impl Api {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let socket = Socket(config.api_socket.clone());
         Self { client: Client::builder(TokioExecutor::new()).build(socket), body_bytes: config.body_bytes }
     }
 
     /// Passes a request on, and the answer back.
-    pub(super) async fn forward(&self, request: Request<Incoming>, peer: &str) -> Response<Body> {
+    pub(crate) async fn forward<B>(&self, request: Request<B>, asked: &Asked<'_>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         let version = request.version();
-        let request = match self.rewrite(request, peer) {
+        let request = match self.rewrite(request.map(body::any), asked) {
             Ok(request) => request,
             Err(error) => {
                 return body::problem(&Error::new(Code::Malformed, Side::Client, error.to_string()));
@@ -83,9 +107,9 @@ impl Api {
 
     fn rewrite(
         &self,
-        request: Request<Incoming>,
-        peer: &str,
-    ) -> Result<Request<Limited<Incoming>>, http::Error> {
+        request: Request<Body>,
+        asked: &Asked<'_>,
+    ) -> Result<Request<Limited<Body>>, http::Error> {
         let (mut head, body) = request.into_parts();
         let host =
             head.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str())).transpose()?;
@@ -94,10 +118,16 @@ impl Api {
         head.version = http::Version::HTTP_11;
         headers::strip_hop_by_hop(&mut head.headers);
         headers::strip_forwarded(&mut head.headers);
+        head.headers.remove(APP);
         if let Some(host) = host {
             head.headers.insert(header::HOST, host);
         }
-        head.headers.insert("x-forwarded-for", HeaderValue::from_str(peer)?);
+        head.headers.insert("x-forwarded-for", HeaderValue::from_str(asked.peer)?);
+        if let Some(app) = asked.app {
+            head.headers.insert(APP, HeaderValue::from_str(app)?);
+            let scheme = if asked.tls { "https" } else { "http" };
+            head.headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme));
+        }
         Ok(Request::from_parts(head, Limited::new(body, self.body_bytes)))
     }
 }

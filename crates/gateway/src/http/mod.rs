@@ -15,7 +15,7 @@ use tonic_health::{
 };
 use tower_service::Service;
 
-use self::api::Api;
+pub(crate) use self::api::{Api, Asked};
 use crate::{shared::Shared, transport::Links};
 
 type Transport = grpc::Server<Links>;
@@ -45,7 +45,6 @@ pub(crate) struct Front {
     surface: Surface,
     transport: Transport,
     health: Health,
-    api: Arc<Api>,
     shared: Arc<Shared>,
 }
 
@@ -57,7 +56,6 @@ impl Front {
             surface,
             transport: grpc::service(Arc::new(Links::new(Arc::clone(&shared)))),
             health: HealthServer::new(HealthService::from_health_reporter(reporter)),
-            api: Arc::new(Api::new(&shared.config)),
             shared,
         }
     }
@@ -75,7 +73,7 @@ impl Front {
             return unimplemented_method();
         }
         match self.surface {
-            Surface::Api => self.api.forward(request, &peer).await,
+            Surface::Api => self.shared.api.forward(request, &Asked::directly(&peer)).await,
             Surface::Grpc => self.probe(&request),
         }
     }
