@@ -53,6 +53,8 @@ pub struct Failure {
     /// Whether the peer has provably not acted on the request (RFC 9113 §8.7), so that any method may be sent
     /// again.
     pub unprocessed: bool,
+    /// Whether it is the link that went, and not the peer that gave up on this request alone.
+    pub lost: bool,
     /// What happened, for the log.
     pub why: String,
 }
@@ -60,7 +62,7 @@ pub struct Failure {
 impl Failure {
     /// The request never left.
     pub(crate) fn unsent(error: &h2::Error) -> Self {
-        Self { unprocessed: true, why: error.to_string() }
+        Self { unprocessed: true, lost: true, why: error.to_string() }
     }
 }
 
@@ -69,6 +71,6 @@ impl From<&h2::Error> for Failure {
         // h2 ends a stream with the peer's GOAWAY only if that says that it was not processed.
         let unprocessed =
             error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM));
-        Self { unprocessed, why: error.to_string() }
+        Self { unprocessed, lost: !error.is_reset(), why: error.to_string() }
     }
 }

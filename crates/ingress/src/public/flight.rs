@@ -1,0 +1,121 @@
+//! One request from its arrival to the last byte of its answer: counted, measured, logged.
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{Method, StatusCode, request::Parts};
+use penstock_domain::Error;
+use penstock_http::Peer;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::{Group, ingress::Inner};
+
+/// A request that is being served. Dropped, it is over.
+pub(crate) struct Flight {
+    group: Arc<Group>,
+    begun: Instant,
+    answered: Option<(StatusCode, Duration)>,
+    line: Option<Box<Line>>,
+    _counted: TaskTrackerToken,
+}
+
+/// What the access log says of it. The query may hold secrets and is left out.
+struct Line {
+    peer: IpAddr,
+    method: Method,
+    host: String,
+    path: String,
+    worker: String,
+    sent: u64,
+}
+
+impl Flight {
+    pub(super) fn begin(inner: &Inner, group: &Arc<Group>, head: &Parts, peer: &Peer) -> Self {
+        inner.budget.deposit();
+        group.metrics.in_flight.inc();
+        let line = inner.settings.access_log.then(|| Line::of(head, peer));
+        Self {
+            group: Arc::clone(group),
+            begun: Instant::now(),
+            answered: None,
+            line: line.map(Box::new),
+            _counted: inner.flights.token(),
+        }
+    }
+
+    /// The head of the answer goes out.
+    pub(super) fn answered(&mut self, status: StatusCode, worker: Option<&str>) {
+        let took = self.begun.elapsed();
+        self.group.metrics.answered(status, took);
+        self.answered = Some((status, took));
+        if let (Some(line), Some(worker)) = (&mut self.line, worker) {
+            worker.clone_into(&mut line.worker);
+        }
+    }
+
+    /// The request is answered with an error of ours.
+    pub(super) fn refused(&mut self, error: &Error) {
+        let status = StatusCode::from_u16(error.code.http_status());
+        self.answered(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), None);
+    }
+
+    /// Bytes of the answer's body.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        if let Some(line) = &mut self.line {
+            line.sent += bytes as u64;
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.group.metrics.in_flight.dec();
+        self.group.released();
+        if self.answered.is_none() {
+            self.group.metrics.left();
+        }
+        if let Some(line) = &self.line {
+            line.write(self.group.name(), self.answered, self.begun.elapsed());
+        }
+    }
+}
+
+impl Line {
+    fn of(head: &Parts, peer: &Peer) -> Self {
+        let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+        Self {
+            peer: peer.address.ip(),
+            method: head.method.clone(),
+            host: head.uri.host().or(host).unwrap_or_default().to_owned(),
+            path: head.uri.path().to_owned(),
+            worker: String::new(),
+            sent: 0,
+        }
+    }
+
+    fn write(&self, group: &str, answered: Option<(StatusCode, Duration)>, took: Duration) {
+        let Self { peer, method, host, path, worker, sent } = self;
+        tracing::info!(
+            target: "penstock::access",
+            %peer,
+            %method,
+            host,
+            path,
+            // 499 is nginx's word for a caller who has left.
+            status = answered.map_or(499, |(status, _)| status.as_u16()),
+            group,
+            worker,
+            sent,
+            head_ms = answered.map(|(_, took)| milliseconds(took)),
+            took_ms = milliseconds(took),
+            "request"
+        );
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

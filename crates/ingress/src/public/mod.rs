@@ -1,0 +1,139 @@
+//! Public requests, on their way to workers.
+
+mod answer;
+mod attempt;
+mod errand;
+mod flight;
+mod forward;
+mod head;
+mod source;
+mod upgrade;
+mod websocket;
+
+use std::{future::Future, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, header, request::Parts};
+use http_body::Body as HttpBody;
+use hyper::body::Incoming;
+use penstock_domain::{Code, Error, Side};
+use penstock_http::{Body, Handler, Peer, body};
+
+use crate::{Ingress, Route, climbs};
+
+use self::{errand::Errand, flight::Flight, head::authority};
+
+/// Says who may pass, before a worker hears of a request.
+pub trait Gatekeeper: Clone + Send + Sync + 'static {
+    /// Admits a request, perhaps with other headers, or answers it.
+    fn admit(
+        &self,
+        route: &Route,
+        head: &mut Parts,
+        peer: &Arc<Peer>,
+    ) -> impl Future<Output = Result<(), Response<Body>>> + Send;
+}
+
+/// Everyone may pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Everyone;
+
+impl Gatekeeper for Everyone {
+    async fn admit(&self, _: &Route, _: &mut Parts, _: &Arc<Peer>) -> Result<(), Response<Body>> {
+        Ok(())
+    }
+}
+
+/// The handler of public ports.
+#[derive(Clone)]
+pub struct Public<G = Everyone> {
+    ingress: Ingress,
+    gatekeeper: G,
+}
+
+impl Public {
+    /// A handler that lets everyone pass.
+    #[must_use]
+    pub const fn new(ingress: Ingress) -> Self {
+        Self { ingress, gatekeeper: Everyone }
+    }
+}
+
+impl<G: Gatekeeper> Public<G> {
+    /// A handler that asks first.
+    pub const fn with(ingress: Ingress, gatekeeper: G) -> Self {
+        Self { ingress, gatekeeper }
+    }
+
+    /// Answers a request, with whatever body it comes.
+    pub async fn serve<B>(&self, request: Request<B>, peer: &Arc<Peer>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<body::BoxError>,
+    {
+        match self.pass(request, peer).await {
+            Ok(response) => response,
+            Err(error) => refusal(&error),
+        }
+    }
+
+    async fn pass<B>(&self, mut request: Request<B>, peer: &Arc<Peer>) -> Result<Response<Body>, Error>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<body::BoxError>,
+    {
+        let inner = &self.ingress.0;
+        let authority = authority(&request)?;
+        let asked = upgrade::asked(&mut request)?;
+        let path =
+            if request.method() == Method::CONNECT && asked.is_none() { "/" } else { request.uri().path() };
+        if climbs(path) {
+            return Err(malformed("its path climbs with `..`"));
+        }
+        let routes = inner.routes.load_full();
+        let host = authority.as_ref().map_or("", |authority| authority.host());
+        let route = routes.find(host, path).ok_or_else(|| not_published(host))?;
+        if asked.as_ref().is_some_and(upgrade::Asked::is_plain_connect) && !route.connect {
+            return Err(Error::new(Code::Forbidden, Side::Client, "CONNECT does not pass here"));
+        }
+        let (mut head, body) = request.into_parts();
+        if let Err(answer) = self.gatekeeper.admit(route, &mut head, peer).await {
+            return Ok(answer);
+        }
+        let flight = Flight::begin(inner, &route.group, &head, peer);
+        let errand = Errand::new(inner, &route.group, peer, authority, head, asked.is_some());
+        match asked {
+            None => forward::forward(errand, body, flight).await,
+            Some(asked) => upgrade::upgrade(errand, asked, flight).await,
+        }
+    }
+}
+
+impl<G: Gatekeeper> Handler for Public<G> {
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: &Arc<Peer>,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        let (this, peer) = (self.clone(), Arc::clone(peer));
+        async move { this.serve(request, &peer).await }
+    }
+}
+
+/// The answer that an error is.
+fn refusal(error: &Error) -> Response<Body> {
+    let mut response = body::problem(error);
+    if matches!(error.code, Code::AgentOffline | Code::Draining | Code::Limited) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    response
+}
+
+fn malformed(what: &str) -> Error {
+    Error::new(Code::Malformed, Side::Client, format!("the request is refused: {what}"))
+}
+
+fn not_published(host: &str) -> Error {
+    Error::new(Code::NotFound, Side::Client, format!("nothing is published here for {host:?}"))
+        .hint("a route names the host, and perhaps the beginning of the path")
+}
