@@ -1,13 +1,16 @@
 """From a file to what the core is told, or the reason why not."""
 
 import json
+import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from penstock.domain.errors import PenstockError
 from penstock.egress.document import DEFAULT_LISTEN, Document, is_loopback
 from penstock.egress.part import Folder, known_keys
 from penstock.egress.places import Place, nearest_line, toml_lines
@@ -16,6 +19,7 @@ from penstock.egress.resources.read import read_resources
 from penstock.egress.values import Json
 
 _BYTES = 4 << 20
+_AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _SAID_BY_RESOURCES = ("listen", "listener", "route")
 
 
@@ -90,13 +94,25 @@ def read_document(path: Path, text: str) -> tuple[Document, Folder, dict[Place, 
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise refused(f"{path} is not TOML: {error}", hint="write key = value, text in quotes") from None
+        raise _no_toml(path, text, error) from None
     lines = toml_lines(text)
     folder = Folder(path.parent)
     try:
         return Document.model_validate(values, context=folder), folder, lines
     except ValidationError as error:
-        raise explain(error, path, partial(nearest_line, lines), partial(known_keys, Document)) from None
+        where = partial(_where, path, lines)
+        raise explain(error, where, partial(known_keys, Document)) from None
+
+
+def _where(path: Path, lines: dict[Place, int], place: Sequence[str | int]) -> tuple[Path, int | None]:
+    return path, nearest_line(lines, place)
+
+
+def _no_toml(path: Path, text: str, error: tomllib.TOMLDecodeError) -> PenstockError:
+    said, found = str(error), _AT_LINE.search(str(error))
+    line = int(found[1]) if found else len(text.splitlines())
+    message = f"this is not TOML: {said[: found.start()] if found else said}"
+    return refused_at(path, line, message.rstrip(), hint="write key = value, text in quotes")
 
 
 def _resources(document: Document, path: Path, folder: Folder, lines: dict[Place, int]) -> Json:

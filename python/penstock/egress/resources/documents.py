@@ -1,6 +1,6 @@
 """YAML documents with the lines of what they say. Strict: one meaning for every text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,12 @@ class Loaded:
         path, line = self.at(place)
         return refused_at(path, line, message, hint=hint)
 
-    def at(self, place: Place) -> tuple[Path, int | None]:
+    def at(self, place: Sequence[str | int]) -> tuple[Path, int | None]:
         """The file and line of a place, or of what encloses it."""
         for end in range(len(place), -1, -1):
-            if place[:end] in self.lines:
-                return self.lines[place[:end]]
+            found = self.lines.get(tuple(place[:end]))
+            if found is not None:
+                return found
         return self.path, None
 
 
@@ -58,7 +59,7 @@ def load_documents(path: Path, text: str) -> list[Loaded]:
             path, line, f"this cannot be read: {error.problem}", hint="check the indentation"
         ) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        said = str(error).splitlines()[0] if str(error) else "nested too deeply"
+        said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
         raise refused_at(path, None, f"this is not YAML: {said}", hint="check the file") from None
 
 

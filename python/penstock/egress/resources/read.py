@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from penstock.domain.addresses import Address
-from penstock.domain.errors import PenstockError
 from penstock.egress.part import Folder, known_keys
 from penstock.egress.refusal import explain, refused
 from penstock.egress.resources.documents import Loaded, load_documents
 from penstock.egress.resources.gateway import Gateway
-from penstock.egress.resources.resource import UNSUPPORTED, Spec
+from penstock.egress.resources.resource import Spec
 from penstock.egress.resources.routes import compiled_routes
 from penstock.egress.resources.virtual_service import SslFiles, VirtualService
 from penstock.egress.values import Json
@@ -116,16 +115,7 @@ def _validated(model: type[S], document: Loaded) -> S:
     try:
         return model.model_validate(_without_nulls(document.shape))
     except ValidationError as error:
-        raise _explained(error, model, document) from None
-
-
-def _explained(error: ValidationError, model: type[Spec], document: Loaded) -> PenstockError:
-    path = document.at(error.errors()[0]["loc"])[0]
-    fault = explain(error, path, lambda loc: document.at(tuple(loc))[1], partial(known_keys, model))
-    unknown = [str(found["loc"][-1]) for found in error.errors() if found["type"] == "extra_forbidden"]
-    if unknown and unknown[0] in UNSUPPORTED:
-        fault.hint = UNSUPPORTED[unknown[0]]
-    return fault
+        raise explain(error, document.at, partial(known_keys, model)) from None
 
 
 def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - JSON
