@@ -5,6 +5,7 @@
 //! [`Ingress::carry`], publishes routes with [`Ingress::publish_only`] and puts a [`Gatekeeper`] of its own before the
 //! requests.
 
+mod admin;
 mod budget;
 mod config;
 mod group;
@@ -12,9 +13,11 @@ mod heard;
 mod ingress;
 mod metrics;
 mod pattern;
+mod proxy;
 mod public;
 mod routes;
 mod selector;
+mod tunnel;
 mod worker;
 mod workers;
 
@@ -26,6 +29,7 @@ pub use group::Group;
 pub use ingress::Ingress;
 pub use metrics::Metrics;
 pub use pattern::Pattern;
+pub use proxy::{Addresses, Hooks, Proxy};
 pub use public::{Everyone, Gatekeeper, Public};
 pub use routes::{Route, RouteConfig, Routes, climbs};
 pub use selector::Select;
