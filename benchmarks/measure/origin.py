@@ -12,7 +12,7 @@ from tests.e2e.stack.ports import free_port, listens
 from tests.e2e.stack.processes import Process, Processes
 from tests.e2e.stack.waiting import until
 
-SIZES = {"1k": 1024, "1m": 1024**2, "1g": 1024**3}
+SIZES = {"1k": 1024, "1m": 1024**2, "64m": 64 * 1024**2, "1g": 1024**3}
 """The files, and their sizes in bytes."""
 
 SINK = "sink"
@@ -47,10 +47,12 @@ http {{
 _ORIGIN = """\
     server {{
         listen 127.0.0.1:{port} backlog=4096;
-{tls}
+        listen 127.0.0.1:{tls_port} ssl backlog=4096;
+        ssl_certificate {certificate};
+        ssl_certificate_key {key};
         http2 on;
         root {folder}/files;
-        # A body is read to its end before it is answered: no proxy is to be measured by how it bears early answers.
+        # A body is read to its end before it is answered: how a proxy bears early answers is no matter here.
         location = /sink {{
             client_body_buffer_size 2m;
             proxy_pass_request_body off;
@@ -70,12 +72,6 @@ _ORIGIN = """\
     }}
 """
 
-_TLS = """\
-        listen 127.0.0.1:{port} ssl backlog=4096;
-        ssl_certificate {certificate};
-        ssl_certificate_key {key};
-"""
-
 
 @dataclass(frozen=True)
 class Tls:
@@ -91,7 +87,7 @@ class Origin:
 
     port: int
     """HTTP/1.1, and HTTP/2 with prior knowledge."""
-    tls_port: int | None
+    tls_port: int
     process: Process
 
     def url(self, name: str) -> str:
@@ -99,7 +95,7 @@ class Origin:
         return f"http://127.0.0.1:{self.port}/{name}"
 
 
-def origin(peers: Peers, folder: Path, processes: Processes, tls: Tls | None = None) -> Origin:
+def origin(peers: Peers, folder: Path, processes: Processes, tls: Tls) -> Origin:
     """Starts it. The files are sparse: they cost no disk, and are read from memory."""
     files = folder / "files"
     files.mkdir(parents=True)
@@ -107,9 +103,10 @@ def origin(peers: Peers, folder: Path, processes: Processes, tls: Tls | None = N
         with (files / name).open("wb") as file:
             file.truncate(size)
         _warm(files / name)
-    port, tls_port = free_port(), free_port() if tls else None
-    shown = _TLS.format(port=tls_port, certificate=tls.certificate, key=tls.key) if tls else ""
-    server = _ORIGIN.format(port=port, folder=folder, tls=shown)
+    port, tls_port = free_port(), free_port()
+    server = _ORIGIN.format(
+        port=port, tls_port=tls_port, folder=folder, certificate=tls.certificate, key=tls.key
+    )
     process = nginx(peers, folder, processes, "origin", server, port)
     return Origin(port, tls_port, process)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from benchmarks.measure.figure import Figure, MeasureError, MissingWayError
-from benchmarks.measure.origin import origin
+from benchmarks.measure.origin import Tls, origin
 from benchmarks.measure.report import Report, options, tell
 from benchmarks.measure.rounds import chosen, rounds
 from benchmarks.reverse import asgi, ours, peers
@@ -62,7 +62,9 @@ def _measure(folder: Path, report: Report) -> None:
     foreign.bring()
     with Processes(folder / "logs") as processes:
         certificates = Certificates.issued(Pki(Cli(folder / "home", processes)))
-        stage = Stage(folder, processes, foreign, certificates, origin(foreign, folder / "origin", processes))
+        shown = Tls(certificates.edge.cert, certificates.edge.key)
+        upstream = origin(foreign, folder / "origin", processes, shown)
+        stage = Stage(folder, processes, foreign, certificates, upstream)
         questions = Questions(foreign, report.seconds)
         for title, builds, rows, base in (
             ("files of an origin", FILES, questions.files(), HAPROXY),

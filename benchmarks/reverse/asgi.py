@@ -6,13 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks.measure.figure import MissingWayError
 from benchmarks.measure.origin import wait
+from benchmarks.measure.packages import packages
 from benchmarks.reverse.stage import APPLICATION, Published, Stage
 from tests.e2e.stack.ports import free_port
-
-PACKAGES = Path(__file__).parents[2] / "target" / "bench" / "peers"
-"""Where the Makefile installs the peers that come from PyPI. Nothing of ours sees them."""
 
 TREE = Path(__file__).parents[2]
 
@@ -35,18 +32,15 @@ def uvicorn(stage: Stage) -> Published:
     return _server(stage, UVICORN, ["uvicorn", *options, "--port", str(port), APPLICATION], port)
 
 
-def python_path(*packages: Path) -> dict[str, str]:
+def python_path(*folders: Path) -> dict[str, str]:
     """Our own PYTHONPATH, after these folders and the tree that the application lies in."""
     inherited = os.environ.get("PYTHONPATH")
-    paths = [*map(str, packages), str(TREE), *([inherited] if inherited else [])]
+    paths = [*map(str, folders), str(TREE), *([inherited] if inherited else [])]
     return {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _server(stage: Stage, name: str, module: list[str], port: int) -> Published:
-    packages = Path(os.environ.get("PENSTOCK_BENCH_PEERS", PACKAGES))
-    if not packages.is_dir():
-        raise MissingWayError(f"{packages} is missing: `make bench-reverse` installs it")
     command = [sys.executable, "-m", *module]
-    process = stage.processes.start(name.split()[0], command, {**os.environ, **python_path(packages)})
+    process = stage.processes.start(name.split()[0], command, {**os.environ, **python_path(packages())})
     wait(process, port)
     return Published(name, (process,), port, http2=False)

@@ -1,0 +1,1 @@
+"""What leaving through Penstock costs beside its peers, measured in one run."""
