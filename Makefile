@@ -1,14 +1,15 @@
 # The only developer interface. Every target brings what it needs: `make demo` on a fresh machine is enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rust test-python check bench-access format lock wheel clean
+.PHONY: help setup demo test test-rust test-python check bench-access bench-reverse bench-egress format lock wheel clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 CARGO ?= cargo
+PYTHON_SOURCES := $(shell find python -name '*.py')
 CORE := $(shell find crates Cargo.toml Cargo.lock -type f -not -path '*/target/*')
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.core ## Build everything into .venv
 	@echo "Ready: $(BIN)/penstock --help"
@@ -50,6 +51,26 @@ check: setup ## Lints, types, formats and the boundaries between the parts
 bench-access: setup ## Access beside the direct path and its peers, in one run
 	$(BIN)/python -m benchmarks.access
 
+bench-reverse: target/bench/.release target/bench/.peers ## Publishing beside HAProxy, nginx, granian and uvicorn, in one run
+	PYTHONPATH=$(CURDIR)/target/bench/release $(BIN)/python -m benchmarks.reverse
+
+bench-egress: target/bench/.release target/bench/.peers ## Egress beside Envoy, squid and tinyproxy, in one run
+	PYTHONPATH=$(CURDIR)/target/bench/release $(BIN)/python -m benchmarks.egress
+
+target/bench/.release: .venv/.core $(PYTHON_SOURCES)
+	@echo "==> A release wheel and the load generator; whole-program optimisation takes some minutes"
+	rm -rf target/bench/wheel target/bench/release
+	$(BIN)/maturin build --release --locked --out target/bench/wheel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target target/bench/release target/bench/wheel/*.whl
+	$(CARGO) install --quiet --locked --force --path crates/load --root target/bench
+	@touch $@
+
+target/bench/.peers: .venv/.dependencies benchmarks/requirements.lock
+	@echo "==> Peers from PyPI"
+	rm -rf target/bench/peers
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target target/bench/peers -r benchmarks/requirements.lock
+	@touch $@
+
 format: .venv/.dependencies ## Format everything
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -57,6 +78,7 @@ format: .venv/.dependencies ## Format everything
 
 lock: .venv/.dependencies ## Resolve the Python dependencies again
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
+	$(BIN)/uv pip compile --group bench -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o benchmarks/requirements.lock
 
 wheel: .venv/.dependencies ## A release wheel in target/wheels
 	$(BIN)/maturin build --release --locked

@@ -15,7 +15,7 @@ from benchmarks.measure.figure import MeasureError
 from benchmarks.measure.tools import run
 from benchmarks.measure.wrk import Load
 
-_BUILT = Path(__file__).parents[2] / "target" / "release" / "penstock-load"
+_BUILT = Path(__file__).parents[2] / "target" / "bench" / "bin" / "penstock-load"
 _OPENERS = 32
 
 
