@@ -2,6 +2,8 @@
 
 mod callers;
 pub mod config;
+mod count;
+mod dns;
 mod domains;
 mod guard;
 mod paths;

@@ -90,6 +90,12 @@ impl Connector {
         Ok(Self { config: Arc::new(config), server_name })
     }
 
+    /// The configuration, for a library that runs handshakes by itself.
+    #[must_use]
+    pub fn config(&self) -> ClientConfig {
+        ClientConfig::clone(&self.config)
+    }
+
     /// Runs the handshake over any byte stream.
     ///
     /// # Errors
