@@ -116,6 +116,17 @@ class Settings(BaseSettings):
         description="Networks (`CIDR`, comma separated) of the load balancers before the public port, which "
         "say by PROXY protocol who calls.",
     )
+    egress_listen: ListenAddress | None = Field(
+        None,
+        alias="EGRESS_LISTEN",
+        description="Where `start egress` listens, above what its configuration says.",
+    )
+    egress_config: Path | None = Field(
+        None,
+        alias="EGRESS_CONFIG",
+        description="The forward proxy's configuration: TOML, or YAML with Gateway and VirtualService "
+        "resources. It is read again when it changes.",
+    )
     admin_listen: ListenAddress | None = Field(
         None,
         alias="ADMIN_LISTEN",

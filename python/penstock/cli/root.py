@@ -20,6 +20,7 @@ TABLE = {
     "sessions": Lazy("penstock.cli.sessions:sessions", "List, replay, verify and end sessions."),
     "admin": Lazy("penstock.cli.admin:admin", "Manage agents, connections, users and groups."),
     "pki": Lazy("penstock.cli.pki:pki", "Issue and revoke the certificates of the tunnel port."),
+    "egress": Lazy("penstock.cli.egress:egress", "Check and explain the forward proxy's configuration."),
     "setup": Lazy("penstock.cli.setup:setup", "Make the first administrator of a new gateway."),
     "start": Lazy("penstock.cli.start:start", "Start a gateway, an agent, or both."),
     "demo": Lazy("penstock.demo.command:demo", "Try everything on this machine, database included."),

@@ -1,6 +1,5 @@
 """From a file to what the core is told, or the reason why not."""
 
-import json
 import re
 import tomllib
 from collections.abc import Sequence
@@ -31,19 +30,7 @@ class Overrides:
     admin_listen: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """What the core is told, and the files that it was read from."""
-
-    shape: Json
-    files: tuple[Path, ...]
-
-    def as_json(self) -> str:
-        """As ``crates/egress`` reads it."""
-        return json.dumps(self.shape)
-
-
-def compile_default(overrides: Overrides) -> Compiled:
+def compile_default(overrides: Overrides) -> Json:
     """Without a file: this machine may go to every public address, by tunnels to port 443 too."""
     document = Document.model_validate({"listen": DEFAULT_LISTEN, "connect": {"enabled": True}})
     listen = overrides.listen or DEFAULT_LISTEN
@@ -52,23 +39,23 @@ def compile_default(overrides: Overrides) -> Compiled:
             f"EGRESS_LISTEN is {listen}, and without a configuration anybody there could use the proxy",
             hint="name the callers in a file: penstock start egress --config FILE",
         )
-    return Compiled(_with(document.compiled(), overrides), ())
+    return _with(document.compiled(), overrides)
 
 
-def compile_file(path: Path, overrides: Overrides) -> Compiled:
+def compile_file(path: Path, overrides: Overrides, folder: Folder) -> Json:
     """Reads a TOML file, or resources in YAML. Raises :class:`PenstockError` naming file, line and reason."""
+    folder.reads(path)
     text = read_text(path)
     if path.suffix in (".yaml", ".yml"):
-        parts = read_resources([(path, text)], folder := Folder(path.parent))
-        shape = {**Document(anonymous=True).compiled(), **parts}
-        return Compiled(_with(shape, overrides), (path, *folder.files))
-    document, folder, lines = read_document(path, text)
+        parts = read_resources([(path, text)], folder)
+        return _with({**Document(anonymous=True).compiled(), **parts}, overrides)
+    document, lines = read_document(path, text, folder)
     shape = document.compiled()
     if document.resources:
         shape |= _resources(document, path, folder, lines)
     shape = _with(shape, overrides)
     _refuse_open_ports(document, shape, path, lines)
-    return Compiled(shape, (path, *folder.files))
+    return shape
 
 
 def read_text(path: Path) -> str:
@@ -89,16 +76,18 @@ def read_text(path: Path) -> str:
         raise refused_at(path, line, "this is not UTF-8") from None
 
 
-def read_document(path: Path, text: str) -> tuple[Document, Folder, dict[Place, int]]:
-    """The file as a document, the files beside it that were read, and where what stands."""
+def read_document(path: Path, text: str, folder: Folder) -> tuple[Document, dict[Place, int]]:
+    """The file as a document, and where what stands."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _no_toml(path, text, error) from None
+    if not values:
+        # Said by nobody: what an editor leaves for a moment must not open the proxy.
+        raise refused(f"{path} is empty", hint='write at least listen = "127.0.0.1:3128"')
     lines = toml_lines(text)
-    folder = Folder(path.parent)
     try:
-        return Document.model_validate(values, context=folder), folder, lines
+        return Document.model_validate(values, context=folder), lines
     except ValidationError as error:
         where = partial(_where, path, lines)
         raise explain(error, where, partial(known_keys, Document)) from None
@@ -120,7 +109,7 @@ def _resources(document: Document, path: Path, folder: Folder, lines: dict[Place
     texts = []
     for name in document.resources:
         file = folder.locate(name)
-        folder.files.append(file)
+        folder.reads(file)
         texts.append((file, read_text(file)))
     parts = read_resources(texts, folder)
     for key in (*_SAID_BY_RESOURCES, *parts):

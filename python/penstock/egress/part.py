@@ -64,21 +64,38 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - ann
         yield from _models(inner)
 
 
+Mark = tuple[int, int, int] | None
+"""Of a file: it is another one when the file was changed or replaced; None if there is none."""
+
+
+def mark(path: Path) -> Mark:
+    """The file's mark as it is now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
 class Folder:
-    """Where the paths in a file begin, and which files were read through it."""
+    """Where the paths in a file begin, and the marks of the files that were read through it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.files: list[Path] = []
+        self.read: dict[Path, Mark] = {}
+
+    def reads(self, path: Path) -> None:
+        """Notes a file. Called before it is read: what changes meanwhile is seen to have changed."""
+        self.read.setdefault(path, mark(path))
 
     def locate(self, text: str) -> Path:
         """The file that a path in the configuration means, by an absolute path."""
         return self.path / Path(text).expanduser()
 
-    def read(self, text: str) -> str:
+    def pem(self, text: str) -> str:
         """The text of a PEM file. Raises ``ValueError``, which shows none of its content."""
         path = self.locate(text)
-        self.files.append(path)
+        self.reads(path)
         try:
             with path.open("rb") as file:
                 return decode_pem(file.read(_PEM_BYTES).decode("ascii"))
@@ -97,7 +114,7 @@ def _folder(info: ValidationInfo) -> Folder:
 
 
 def _read_pem(value: str, info: ValidationInfo) -> str:
-    return _folder(info).read(value)
+    return _folder(info).pem(value)
 
 
 def _locate(value: str, info: ValidationInfo) -> str:

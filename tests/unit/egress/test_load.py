@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from penstock.domain.errors import Code, PenstockError, Side
 from penstock.egress.load import Overrides, compile_default, compile_file
+from penstock.egress.part import Folder
 
 EXAMPLE = Path(__file__).parents[3] / "deploy" / "egress" / "egress.toml"
 HASH = "sha256:" + "ab" * 32
@@ -19,7 +20,7 @@ def written(tmp_path: Path) -> Path:
 
 def compiled(path: Path, text: str, **overrides: str) -> dict[str, Any]:
     path.write_text(text)
-    return compile_file(path, Overrides(**overrides)).shape
+    return compile_file(path, Overrides(**overrides), Folder(path.parent))
 
 
 def refusal(path: Path, text: str, **overrides: str) -> str:
@@ -42,15 +43,15 @@ def test_three_lines_are_a_proxy(written: Path) -> None:
     assert shape["callers"] == {"anonymous": True, "realm": "penstock", "list": []}
 
 
-def test_an_empty_file_lets_this_machine_reach_public_addresses(written: Path) -> None:
-    shape = compiled(written, "")
+def test_without_rules_this_machine_may_reach_public_addresses(written: Path) -> None:
+    shape = compiled(written, "anonymous = true")
     assert shape["listeners"][0]["address"] == "127.0.0.1:3128"
     assert shape["default_action"] == "allow" and shape["profiles"] == []
     assert shape["guard"] == {"allow": [], "deny": []}
 
 
 def test_without_a_file_tunnels_to_443_are_open_to_this_machine() -> None:
-    shape = compile_default(Overrides(admin_listen="127.0.0.1:19000")).shape
+    shape = compile_default(Overrides(admin_listen="127.0.0.1:19000"))
     assert shape["listeners"][0]["connect"] and shape["callers"]["anonymous"]
     assert shape["connect"]["ports"] == [{"first": 443, "last": 443}]
     assert shape["admin_listen"] == "127.0.0.1:19000"
@@ -62,7 +63,7 @@ def test_without_a_file_no_other_machine_is_let_in() -> None:
 
 
 def test_the_example_says_everything(tmp_path: Path) -> None:
-    shape = compile_file(EXAMPLE, Overrides()).shape
+    shape = compile_file(EXAMPLE, Overrides(), Folder(EXAMPLE.parent))
     assert [profile["name"] for profile in shape["profiles"]] == ["build", "servers", "everybody"]
     assert [route["name"] for route in shape["routes"]][-1] == "everything"
     assert shape["routes"][3]["act"]["host"]["body_bytes"] == 65_536
@@ -94,7 +95,7 @@ def test_what_the_example_shows_as_defaults_are_the_defaults(written: Path) -> N
         r"(?m)^# (\w+ = .*)$", lambda found: found[0] if found[1].startswith(skipped) else found[1], text
     )
     assert uncommented.count("\n# ") < text.count("\n# ") - 35
-    assert compiled(written, uncommented) == compile_file(EXAMPLE, Overrides()).shape
+    assert compiled(written, uncommented) == compile_file(EXAMPLE, Overrides(), Folder(EXAMPLE.parent))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_a_port_that_others_reach_wants_callers(written: Path) -> None:
 def test_the_environment_stands_above_the_file(written: Path) -> None:
     shape = compiled(written, 'listen = "127.0.0.1:1"', listen="127.0.0.1:2", admin_listen="127.0.0.1:3")
     assert shape["listeners"][0]["address"] == "127.0.0.1:2" and shape["admin_listen"] == "127.0.0.1:3"
-    assert "no caller is listed" in refusal(written, "", listen="0.0.0.0:3128")
+    assert "no caller is listed" in refusal(written, "[dns]", listen="0.0.0.0:3128")
     assert "several ports" in refusal(
         written, 'listen = ["127.0.0.1:1", "127.0.0.1:2"]', listen="127.0.0.1:2"
     )
@@ -167,19 +168,25 @@ def test_certificates_are_read_beside_the_file(written: Path) -> None:
         (written.parent / name).write_text(pem)
     text = '[[listener]]\naddress = "127.0.0.1:0"\n[listener.tls]\ncert = "a.crt"\nkey = "a.key"\n'
     written.write_text(text)
-    result = compile_file(written, Overrides())
-    assert result.shape["listeners"][0]["tls"]["cert_pem"] == pem
-    assert result.files == (written, written.parent / "a.crt", written.parent / "a.key")
+    folder = Folder(written.parent)
+    result = compile_file(written, Overrides(), folder)
+    assert result["listeners"][0]["tls"]["cert_pem"] == pem
+    assert list(folder.read) == [written, written.parent / "a.crt", written.parent / "a.key"]
     said = refusal(written, text.replace("a.key", "none.key"))
     assert "egress.toml:5: listener[0].tls.key: the file" in said and "No such file" in said
 
 
+@pytest.mark.parametrize("text", ["", "\n# nothing\n"])
+def test_an_empty_file_opens_nothing(written: Path, text: str) -> None:
+    assert "egress.toml is empty" in refusal(written, text)
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(PenstockError, match=r"cannot read .*none\.toml: No such file"):
-        compile_file(tmp_path / "none.toml", Overrides())
+        compile_file(tmp_path / "none.toml", Overrides(), Folder(tmp_path))
 
 
 def test_a_file_that_is_no_text_is_refused_at_its_line(written: Path) -> None:
     written.write_bytes(b"a = 1\nb = '\xff'\n")
     with pytest.raises(PenstockError, match=r"egress\.toml:2: this is not UTF-8"):
-        compile_file(written, Overrides())
+        compile_file(written, Overrides(), Folder(written.parent))

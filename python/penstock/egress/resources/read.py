@@ -155,9 +155,9 @@ def _tls(chosen: list[tuple[Loaded, VirtualService]], folder: Folder) -> Json | 
     ca = first.root_ca
     try:
         return {
-            "cert_pem": folder.read(first.tls_cert),
-            "key_pem": folder.read(first.tls_key),
-            "client_ca_pem": None if ca is None else folder.read(ca),
+            "cert_pem": folder.pem(first.tls_cert),
+            "key_pem": folder.pem(first.tls_key),
+            "client_ca_pem": None if ca is None else folder.pem(ca),
         }
     except ValueError as error:
         raise chosen[0][0].refused(("spec", "sslConfig"), str(error), "check the path") from None

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from penstock.domain.errors import PenstockError
 from penstock.egress.load import Overrides, compile_file
+from penstock.egress.part import Folder
 
 from tests.unit.egress.resources.documents import (
     BREAKERS,
@@ -27,7 +28,7 @@ def written(tmp_path: Path) -> Path:
 
 def compiled(path: Path, *documents: str) -> dict[str, Any]:
     path.write_text(together(*documents))
-    return compile_file(path, Overrides()).shape
+    return compile_file(path, Overrides(), Folder(path.parent))
 
 
 def refusal(path: Path, *documents: str) -> str:
@@ -150,10 +151,10 @@ def test_a_toml_file_adds_callers_and_rules(tmp_path: Path) -> None:
     path = tmp_path / "egress.toml"
     text = 'resources = "gateway.yaml"\nanonymous = true\n[[rule]]\nallow = "*.example.com"\n'
     path.write_text(text)
-    result = compile_file(path, Overrides(listen="127.0.0.1:0"))
-    assert result.shape["listeners"][0]["address"] == "127.0.0.1:0"
-    assert result.shape["default_action"] == "deny" and result.shape["routes"]
-    assert result.files == (path, tmp_path / "gateway.yaml")
+    result = compile_file(path, Overrides(listen="127.0.0.1:0"), folder := Folder(tmp_path))
+    assert result["listeners"][0]["address"] == "127.0.0.1:0"
+    assert result["default_action"] == "deny" and result["routes"]
+    assert list(folder.read) == [path, tmp_path / "gateway.yaml"]
     path.write_text(text + "[dns]\nsearch = true\n")
     with pytest.raises(PenstockError, match=r"egress\.toml:5: dns is said by the files"):
-        compile_file(path, Overrides())
+        compile_file(path, Overrides(), Folder(tmp_path))

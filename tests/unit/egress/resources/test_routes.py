@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from penstock.domain.errors import PenstockError
 from penstock.egress.load import Overrides, compile_file
+from penstock.egress.part import Folder
 
 from tests.unit.egress.resources.documents import ENABLED, service, together
 
@@ -20,7 +21,7 @@ def written(tmp_path: Path) -> Path:
 
 def routes(path: Path, *services: str) -> list[dict[str, Any]]:
     path.write_text(together(ENABLED, *services))
-    shape: list[dict[str, Any]] = compile_file(path, Overrides()).shape["routes"]
+    shape: list[dict[str, Any]] = compile_file(path, Overrides(), Folder(path.parent))["routes"]
     return shape
 
 

@@ -1,0 +1,32 @@
+"""Where a configuration comes from, and whether it has changed since it was read."""
+
+from pathlib import Path
+
+from penstock.egress.load import Overrides, compile_default, compile_file
+from penstock.egress.part import Folder, Mark, mark
+from penstock.egress.values import Json
+
+
+class Source:
+    """A file with those that it names, or no file. Every call looks at files: run it off the loop."""
+
+    def __init__(self, path: Path | None, overrides: Overrides) -> None:
+        self._path = None if path is None else path.absolute()
+        self._overrides = overrides
+        self._read: dict[Path, Mark] = {}
+
+    def compile(self) -> Json:
+        """What the core is told. Raises :class:`PenstockError` naming file, line and reason."""
+        if self._path is None:
+            return compile_default(self._overrides)
+        folder = Folder(self._path.parent)
+        try:
+            return compile_file(self._path, self._overrides, folder)
+        finally:
+            # Also if it is refused: it is read again when one of its files changes.
+            self._read = folder.read
+
+    def changes(self) -> dict[Path, Mark]:
+        """The files that are not as they were when they were read, and how they are now."""
+        now = {path: mark(path) for path in self._read}
+        return {path: found for path, found in now.items() if found != self._read[path]}
