@@ -52,10 +52,10 @@ bench-access: setup ## Access beside the direct path and its peers, in one run
 	$(BIN)/python -m benchmarks.access
 
 bench-reverse: target/bench/.release target/bench/.peers ## Publishing beside HAProxy, nginx, granian and uvicorn, in one run
-	PYTHONPATH=$(CURDIR)/target/bench/release $(BIN)/python -m benchmarks.reverse
+	PYTHONPATH=$(CURDIR)/target/bench/release $(BIN)/python -m benchmarks.reverse $(ARGS)
 
 bench-egress: target/bench/.release target/bench/.peers ## Egress beside Envoy, squid and tinyproxy, in one run
-	PYTHONPATH=$(CURDIR)/target/bench/release $(BIN)/python -m benchmarks.egress
+	PYTHONPATH=$(CURDIR)/target/bench/release $(BIN)/python -m benchmarks.egress $(ARGS)
 
 target/bench/.release: .venv/.core $(PYTHON_SOURCES)
 	@echo "==> A release wheel and the load generator; whole-program optimisation takes some minutes"
