@@ -1,16 +1,19 @@
 """The native module, built from ``crates/python``. JSON shapes are those of ``crates/domain``."""
 
-from collections.abc import Callable
+from asyncio import AbstractEventLoop
+from collections.abc import Awaitable, Callable
 from typing import Self, final
 
 __all__ = [
     "Agent",
+    "AsgiApp",
     "Client",
     "CoreError",
     "Egress",
     "Gateway",
     "Replay",
     "Reply",
+    "Worker",
     "init_logging",
     "read_recording",
     "summarise_recording",
@@ -68,6 +71,41 @@ class Egress:
     def shutdown(self, grace_seconds: float) -> None: ...
 
 @final
+@final
+class AsgiApp:
+    """An ASGI application on an event loop. All methods are for the loop's thread."""
+
+    def __new__(
+        cls,
+        application: Callable[..., Awaitable[None]],
+        event_loop: AbstractEventLoop,
+        *,
+        root_path: str = "",
+        queued: int = 1024,
+    ) -> Self: ...
+    def startup(self) -> Awaitable[None]: ...
+    def drain(self) -> None: ...
+    def idle(self) -> Awaitable[None]: ...
+    def disconnect(self) -> None: ...
+    def cancel(self) -> None: ...
+    def shutdown(self) -> Awaitable[None]: ...
+    def close(self) -> None: ...
+
+@final
+class Worker:
+    def __new__(
+        cls,
+        config: str,
+        *,
+        upstream: str | None = None,
+        upstream_ca_pem: str | None = None,
+        app: AsgiApp | None = None,
+    ) -> Self: ...
+    def start(self) -> None: ...
+    def state(self) -> str: ...
+    def ready(self, timeout_seconds: float) -> bool: ...
+    def shutdown(self, grace_seconds: float) -> bool: ...
+
 class Replay:
     def __iter__(self) -> Self: ...
     def __next__(self) -> str: ...

@@ -53,6 +53,10 @@ def _lower(value: object) -> object:
 
 
 ListenAddress = Annotated[str, AfterValidator(_address)]
+def _flavour(value: object) -> object:
+    return "swap" if _lower(value) == "h2" else _lower(value)
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
 Networks = Annotated[Names, AfterValidator(_networks)]
 Pem = Annotated[SecretStr, AfterValidator(_pem)]
@@ -131,7 +135,7 @@ class Settings(BaseSettings):
         None,
         alias="ADMIN_LISTEN",
         description="Where metrics and state are served. Unset: `127.0.0.1:19000` for the gateway; an "
-        "agent opens no port unless this is set.",
+        "agent or worker opens no port unless this is set.",
     )
     link_keepalive_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
         15, alias="LINK_KEEPALIVE_SECONDS", description="Seconds of silence on a link before it is probed."
@@ -213,8 +217,8 @@ class Settings(BaseSettings):
     tls_key: Pem | None = Field(
         None,
         alias="TLS_KEY",
-        description="The private key for 8009 and 8010, and an agent's for `tls://`: PEM, base64 of PEM, "
-        "or the path of a file (absolute, or it begins with `./` or `~`).",
+        description="The private key for 8009 and 8010, an agent's for `tls://`, a worker's: PEM, base64 of "
+        "PEM, or the path of a file (absolute, or it begins with `./` or `~`).",
     )
     tls_cert: Pem | None = Field(
         None,
@@ -225,13 +229,13 @@ class Settings(BaseSettings):
     tls_ca: Pem | None = Field(
         None,
         alias="TLS_CA",
-        description="The CA that an agent or client expects, and that the gateway appends to its chain: as "
-        "`TLS_KEY`.",
+        description="The CA that an agent, worker or client expects, and that the gateway appends to its "
+        "chain: as `TLS_KEY`.",
     )
     tls_server_name: str | None = Field(
         None,
         alias="TLS_SERVER_NAME",
-        description="The name that an agent or client expects in the gateway's certificate.",
+        description="The name that an agent, worker or client expects in the other side's certificate.",
     )
     key: SecretStr | None = Field(
         None,
@@ -239,11 +243,33 @@ class Settings(BaseSettings):
         description="An agent's key, as `penstock admin create agent` printed it, or `tls://HOST:8443` for "
         "one that dials with `TLS_CERT` and `TLS_KEY`. `HOOP_KEY` and `HOOP_DSN` are read too.",
     )
-    tunnel_flavour: Annotated[Literal["swap", "rh2"], BeforeValidator(_lower)] = Field(
+    tunnel_flavour: Annotated[Literal["swap", "rh2"], BeforeValidator(_flavour)] = Field(
         "swap",
         alias="TUNNEL_FLAVOUR",
-        description="How an agent on `tls://` lets the gateway request: `swap` as HAProxy does, or `rh2` as "
-        "the IETF draft does.",
+        description="How an agent on `tls://` or a worker lets the other side request: `swap` (or `h2`) as "
+        "HAProxy does, or `rh2` as the IETF draft does.",
+    )
+    worker_app: str | None = Field(
+        None,
+        alias="WORKER_APP",
+        description="What a worker serves: `MODULE:APP`, imported from the working directory, or an "
+        "upstream's URL (`http://`, `https://`, `h2c://`, `unix:/PATH`).",
+    )
+    worker_connect: ListenAddress | None = Field(
+        None, alias="WORKER_CONNECT", description="The proxy's tunnel port, which a worker dials."
+    )
+    worker_connections: Annotated[int, Field(ge=1, le=256)] = Field(
+        1, alias="WORKER_CONNECTIONS", description="Links that a worker holds."
+    )
+    worker_max_concurrent_streams: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        100,
+        alias="WORKER_MAX_CONCURRENT_STREAMS",
+        description="Requests that the proxy may have open on one link of a worker.",
+    )
+    worker_upstream_ca: Pem | None = Field(
+        None,
+        alias="WORKER_UPSTREAM_CA",
+        description="The CA of an `https://` upstream: as `TLS_KEY`. Unset: the system's roots.",
     )
     allow: Names = Field(
         (),

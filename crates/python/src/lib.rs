@@ -9,6 +9,7 @@ mod gateway;
 mod logging;
 mod recording;
 mod runtime;
+mod worker;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

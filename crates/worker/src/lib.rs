@@ -72,11 +72,6 @@ impl Worker {
         self.0.standing()
     }
 
-    /// Resolves with what ended the worker: an error that dialling again cannot mend.
-    pub async fn ended(&self) -> Error {
-        self.0.ended().await
-    }
-
     /// Says GOAWAY, lets the requests that are in flight finish for `grace`, then closes. Says whether all finished.
     pub async fn shutdown(&self, grace: Duration) -> bool {
         self.0.shutdown(grace).await

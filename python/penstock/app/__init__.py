@@ -35,6 +35,13 @@ def run_agent(settings: Settings | None = None) -> int:
     return _run(serve, settings)
 
 
+def run_worker(settings: Settings | None = None) -> int:
+    """Runs a worker until a signal ends it. Returns the exit code; errors are in the log."""
+    from penstock.app.worker import serve
+
+    return _run(serve, settings)
+
+
 def _run(serve: Callable[[Settings], Awaitable[None]], settings: Settings | None) -> int:
     logs.configure("json", "INFO")
 

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
-
 import click
 
-from penstock.cli.errors import Refusal
-from penstock.cli.lazy import Lazy
 from penstock.cli.output import output_option
-
-# Named, not imported: the composition root stands above the command line.
-_ROLES = {
-    "gateway": Lazy("penstock.app:run_gateway", "the gateway"),
-    "agent": Lazy("penstock.app:run_agent", "the agent"),
-    "standalone": Lazy("penstock.app:run_standalone", "both"),
-}
+from penstock.cli.roles import run_role
+from penstock.cli.start_worker import worker
 
 
 @click.group()
 def start() -> None:
-    """Start a gateway, an agent, or both."""
+    """Start a gateway, an agent, or both; a worker."""
 
 
 @start.command()
@@ -37,7 +27,7 @@ def gateway() -> None:
       penstock start gateway
       HTTP_LISTEN=127.0.0.1:8109 GRPC_LISTEN=127.0.0.1:8110 penstock start gateway
     """
-    _run("gateway")
+    run_role("gateway")
 
 
 @start.command()
@@ -49,7 +39,7 @@ def agent() -> None:
     Example:
       PENSTOCK_KEY=grpcs://NAME:SECRET@gateway.example.com:8010 penstock start agent
     """
-    _run("agent")
+    run_role("agent")
 
 
 @start.command()
@@ -61,10 +51,7 @@ def standalone() -> None:
     Example:
       penstock start standalone
     """
-    _run("standalone")
+    run_role("standalone")
 
 
-def _run(role: str) -> None:
-    code = cast("Callable[[], int | None]", _ROLES[role].load())()
-    if code:
-        raise Refusal(f"The {role} ended with an error.", hint="Its log above says why.")
+start.add_command(worker)

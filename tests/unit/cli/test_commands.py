@@ -84,6 +84,7 @@ def test_the_surface_is_the_agreed_one() -> None:
         "gateway",
         "agent",
         "standalone",
+        "worker",
     }
 
 

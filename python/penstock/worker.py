@@ -1,0 +1,198 @@
+"""The worker as a library: an application behind NAT, published by a proxy that it dials.
+
+::
+
+    async with WorkerPool(
+        app=app, address="proxy.example.com:8443", certificate="worker.pem", key="worker.key"
+    ) as pool:
+        await pool.ready()
+        await stop.wait()
+"""
+
+import asyncio
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from penstock.domain.addresses import parse_address
+from penstock.domain.errors import Code, PenstockError, Side, malformed
+from penstock.domain.pem import decode_pem
+from penstock.engine.application import Application, ASGIApplication
+from penstock.engine.worker import Flavour, Forward, Worker, WorkerConfig
+
+__all__ = ["ASGIApplication", "Flavour", "MutualTLSRequired", "Pem", "WorkerPool"]
+
+Pem = str | PathLike[str]
+"""PEM, as its text or as the path of a file that holds it."""
+
+_POLL_SECONDS = 0.5
+_PATIENCE_SECONDS = 5.0
+"""How long an application may take, once its requests are over, to notice and to end."""
+_CONNECTIONS = 256
+_STREAMS = (1 << 31) - 1
+
+
+class MutualTLSRequired(PenstockError):  # noqa: N818 - it says what is missing
+    """A worker without a certificate. A tunnel port that asks for none would serve anyone's HTTP."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.MALFORMED,
+            Side.CLIENT,
+            "a worker needs a certificate and its key, by which the proxy knows it",
+            hint="penstock pki issue NAME makes both; give them as certificate= and key=",
+        )
+
+
+class WorkerPool:
+    """Holds links to a proxy and serves what it asks, with an application or an upstream. Redials for ever.
+
+    * ``app``: an ASGI 3 application, run on the loop that the pool is started on; or ``upstream``:
+      ``http://HOST:PORT``, ``https://HOST:PORT``, ``h2c://HOST:PORT`` or ``unix:/PATH``.
+    * ``address``: the proxy's tunnel port, ``HOST:PORT``; ``server_name``: what its certificate must hold, if
+      that is not the host.
+    * ``certificate``, ``key``: who the worker is. ``ca``, ``upstream_ca``: whom to believe; without them the
+      system's roots.
+    * ``connections``: links to hold; ``max_concurrent_streams``: requests that may be open on each.
+    * ``flavour``: ``h2``, which HAProxy speaks, or the experimental ``rh2``.
+    * ``keepalive_seconds``: silence after which a link is probed. ``admin_listen``: a port for metrics.
+
+    Raises :class:`MutualTLSRequired` without a certificate, and :class:`PenstockError` for what is no
+    address, PEM or number of links.
+    """
+
+    def __init__(
+        self,
+        *,
+        address: str,
+        app: ASGIApplication | None = None,
+        upstream: str | None = None,
+        certificate: Pem | None = None,
+        key: Pem | None = None,
+        ca: Pem | None = None,
+        server_name: str | None = None,
+        connections: int = 1,
+        max_concurrent_streams: int = 100,
+        flavour: Flavour = "h2",
+        upstream_ca: Pem | None = None,
+        keepalive_seconds: int = 15,
+        admin_listen: str | None = None,
+    ) -> None:
+        if certificate is None or key is None:
+            raise MutualTLSRequired
+        if (app is None) == (upstream is None):
+            raise malformed("a worker serves with an app or with an upstream", hint="give one of the two")
+        self._app = app
+        self._forward = None if upstream is None else Forward(upstream, _read("upstream_ca", upstream_ca))
+        self._config = WorkerConfig(
+            connect=_address(address),
+            chain_pem=_pem("certificate", certificate),
+            key_pem=_pem("key", key),
+            ca_pem=_read("ca", ca),
+            server_name=server_name,
+            connections=_between(1, _CONNECTIONS, "connections", connections),
+            streams=_between(1, _STREAMS, "max_concurrent_streams", max_concurrent_streams),
+            flavour=flavour,
+            keepalive_seconds=_between(1, 3600, "keepalive_seconds", keepalive_seconds),
+            admin_listen=admin_listen,
+        )
+        self._application: Application | None = None
+        self._worker: Worker | None = None
+        self._over = False
+
+    async def start(self) -> None:
+        """Starts the application and begins to dial, once; does not wait for the proxy.
+
+        Raises :class:`PenstockError` if the application says that it failed, or for what cannot be dialled.
+        """
+        if self._worker is not None or self._over:
+            return
+        if self._app is not None:
+            self._application = Application(self._app)
+            await self._application.startup()
+        try:
+            self._worker = self._dial()
+        except PenstockError:
+            await self.shutdown(0)
+            raise
+
+    async def ready(self) -> None:
+        """Resolves once every link has been up; starts the pool if nobody has. Waits for ever."""
+        await self.start()
+        while self._worker is not None and not self._over:
+            if await asyncio.to_thread(self._worker.ready, _POLL_SECONDS):
+                return
+
+    @property
+    def links(self) -> int:
+        """Links that are up."""
+        return 0 if self._worker is None else self._worker.links
+
+    @property
+    def error(self) -> PenstockError | None:
+        """What kept the last attempt to dial from succeeding; none if it succeeded."""
+        return None if self._worker is None else self._worker.error
+
+    async def shutdown(self, timeout: float = 10.0) -> bool:  # noqa: ASYNC109 - the core keeps it
+        """Tells the proxy (GOAWAY), lets requests in flight finish for ``timeout`` seconds, then closes.
+
+        Whether all of them finished. The application is ended afterwards; raises :class:`PenstockError` if
+        that failed. A second call does nothing.
+        """
+        if self._over:
+            return True
+        self._over = True
+        finished = True
+        if self._worker is not None:
+            finished = await asyncio.to_thread(self._worker.shutdown, timeout)
+        if self._application is not None:
+            await self._application.shutdown(_PATIENCE_SECONDS)
+        return finished
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.shutdown()
+
+    def _dial(self) -> Worker:
+        serves = self._forward if self._application is None else self._application.core
+        if serves is None:
+            raise malformed("there is nothing to serve with")
+        worker = Worker(self._config, serves)
+        worker.start()
+        return worker
+
+
+def _address(text: str) -> str:
+    try:
+        return str(parse_address(text))
+    except ValueError as error:
+        raise malformed(f"address: {error}", hint="name the proxy's tunnel port") from None
+
+
+def _between(least: int, most: int, name: str, value: int) -> int:
+    if not least <= value <= most:
+        raise malformed(f"{name} is {value}", hint=f"it may be {least} to {most}")
+    return value
+
+
+def _read(name: str, value: Pem | None) -> str | None:
+    return None if value is None else _pem(name, value)
+
+
+def _pem(name: str, value: Pem) -> str:
+    if isinstance(value, str) and "-----BEGIN " in value:
+        return value
+    try:
+        return decode_pem(Path(value).expanduser().read_text("ascii"))
+    except OSError as error:
+        raise malformed(
+            f"{name}: {value} cannot be read: {error.strerror}", hint="is the path right?"
+        ) from None
+    except ValueError as error:
+        raise malformed(f"{name}: {value} {error}", hint="give PEM, or the path of a PEM file") from None
