@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use http::Method;
+use http::{Method, StatusCode};
 use penstock_domain::{Code, Error, Side};
-use penstock_link::Incoming;
+use penstock_link::Protocol;
 use pyo3::{
     Bound, IntoPyObject as _, Py, PyAny, PyResult, Python, intern,
     types::{PyAnyMethods as _, PyDict, PyDictMethods as _, PyIterator},
@@ -15,11 +15,13 @@ use pyo3::{
 
 use super::{
     awaitable::Done,
-    exchange::{Exchange, HttpExchange},
+    exchange::{AsgiExchange, Callables, Exchange},
+    http::{Http, answer},
     log::Log,
-    queue::{Bell, Item, Queue},
-    run::{Conversation, Run},
+    queue::{Arrived, Bell, Item, Queue},
+    run::{Job, RAISED, Run},
     scope::{Scopes, versions},
+    websocket::Websocket,
 };
 
 /// An application, its loop, and what it is doing.
@@ -33,6 +35,7 @@ pub(super) struct Bridge {
     queue: Arc<Queue>,
     work: Mutex<Work>,
     idle: Arc<Bell>,
+    message_bytes: usize,
 }
 
 #[derive(Default)]
@@ -43,7 +46,7 @@ struct Work {
 
 struct Running {
     task: Py<PyAny>,
-    conversation: Arc<dyn Conversation>,
+    callables: Arc<dyn Callables>,
 }
 
 impl Bridge {
@@ -51,6 +54,7 @@ impl Bridge {
         application: Py<PyAny>,
         event_loop: &Bound<'_, PyAny>,
         root_path: String,
+        message_bytes: usize,
         queue: Arc<Queue>,
     ) -> PyResult<Self> {
         let py = event_loop.py();
@@ -64,6 +68,7 @@ impl Bridge {
             idle: Bell::new(&queue),
             queue,
             work: Mutex::default(),
+            message_bytes,
         })
     }
 
@@ -73,10 +78,6 @@ impl Bridge {
 
     pub(super) const fn queue(&self) -> &Arc<Queue> {
         &self.queue
-    }
-
-    pub(super) fn done(&self, py: Python<'_>) -> Py<Done> {
-        self.done.clone_ref(py)
     }
 
     pub(super) const fn state(&self) -> &Py<PyDict> {
@@ -97,10 +98,10 @@ impl Bridge {
         for item in self.queue.take()? {
             let done = match item {
                 Item::Rung(bell) => bell.answer(py),
-                Item::Request(incoming) => self.begin(py, *incoming),
+                Item::Request(arrived) => self.begin(py, *arrived),
             };
             if let Err(error) = done {
-                self.log.error_at_large(py, "a request was lost", Some(&error));
+                self.log.error(py, "A request was lost", None, Some(&error));
             }
         }
         Ok(())
@@ -109,9 +110,9 @@ impl Bridge {
     /// Tells all who are at work that their callers have gone.
     pub(super) fn disconnect(&self) {
         let all: Vec<_> =
-            self.work().running.values().map(|running| Arc::clone(&running.conversation)).collect();
-        for conversation in all {
-            conversation.disconnect();
+            self.work().running.values().map(|running| Arc::clone(&running.callables)).collect();
+        for callables in all {
+            callables.leave();
         }
     }
 
@@ -133,73 +134,75 @@ impl Bridge {
         }
     }
 
-    /// Makes a task of an application's call; none if the call itself raised. Its end is reported by its ticket.
-    pub(super) fn launch<'py>(
+    /// Makes a task of an application's call; none if the call itself raised.
+    pub(super) fn launch(
         self: &Arc<Self>,
-        conversation: Arc<dyn Conversation>,
-        scope: &Bound<'py, PyDict>,
-        callables: &Bound<'py, PyAny>,
-        ticket: Option<u64>,
+        callables: Arc<dyn Callables>,
+        scope: &Bound<'_, PyDict>,
+        job: Option<Job>,
     ) -> PyResult<Option<Py<PyAny>>> {
         let py = scope.py();
         scope.set_item(intern!(py, "asgi"), versions(py)?)?;
-        match self.call(scope, callables) {
+        match self.call(&callables, scope) {
             Ok(coroutine) => {
-                let run = Run::new(coroutine.unbind(), conversation, Arc::clone(self), ticket);
+                let run = Run::new(coroutine.unbind(), callables, Arc::clone(self), job);
                 Ok(Some(self.create_task.bind(py).call1((run,))?.unbind()))
             }
             Err(error) => {
-                conversation.raised(py, &self.log, &error);
+                if callables.raised(py, &error) {
+                    self.log.error(py, RAISED, job, Some(&error));
+                }
                 Ok(None)
             }
         }
     }
 
-    /// Makes work of an application's call.
-    fn work_on<'py>(
-        self: &Arc<Self>,
-        conversation: Arc<dyn Conversation>,
-        scope: &Bound<'py, PyDict>,
-        callables: &Bound<'py, PyAny>,
-    ) -> PyResult<()> {
-        let py = scope.py();
-        scope.set_item(intern!(py, "state"), self.state.bind(py).copy()?)?;
-        let ticket = {
-            let mut work = self.work();
-            work.last += 1;
-            work.last
-        };
-        let task = self.launch(Arc::clone(&conversation), scope, callables, Some(ticket))?;
-        if let Some(task) = task {
-            self.work().running.insert(ticket, Running { task, conversation });
-        }
-        Ok(())
-    }
-
     fn call<'py>(
         &self,
+        callables: &Arc<dyn Callables>,
         scope: &Bound<'py, PyDict>,
-        callables: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyIterator>> {
         let py = scope.py();
-        let receive = callables.getattr(intern!(py, "receive"))?;
-        let send = callables.getattr(intern!(py, "send"))?;
+        let exchange = AsgiExchange::new(Arc::clone(callables), self.done.clone_ref(py));
+        let exchange = exchange.into_pyobject(py)?;
+        let receive = exchange.getattr(intern!(py, "receive"))?;
+        let send = exchange.getattr(intern!(py, "send"))?;
         let coroutine = self.application.bind(py).call1((scope, receive, send))?;
         Ok(coroutine.call_method0(intern!(py, "__await__"))?.cast_into()?)
     }
 
-    fn begin(self: &Arc<Self>, py: Python<'_>, incoming: Incoming) -> PyResult<()> {
+    fn begin(self: &Arc<Self>, py: Python<'_>, arrived: Arrived) -> PyResult<()> {
+        let Arrived { incoming, runtime } = arrived;
         if incoming.open.is_some() {
             incoming.refuse(&Error::new(Code::Malformed, Side::Client, "this worker opens no tunnels"));
             return Ok(());
         }
         let (request, respond) = incoming.exchange();
         let (parts, body) = request.into_parts();
-        let scope = self.scopes.http(py, &parts)?;
-        let head_only = parts.method == Method::HEAD;
-        let exchange = Exchange::new(head_only, body, respond, Bell::new(&self.queue));
-        let callables = HttpExchange::new(Arc::clone(&exchange), self.done(py));
-        self.work_on(exchange, &scope, &callables.into_pyobject(py)?.into_any())
+        let (stream, bell) = (respond.stream_id(), Bell::new(&self.queue));
+        let (scope, callables): (_, Arc<dyn Callables>) = if parts.method == Method::CONNECT {
+            if parts.extensions.get().map(Protocol::as_str) != Some("websocket") {
+                answer(respond, StatusCode::NOT_IMPLEMENTED);
+                return Ok(());
+            }
+            let websocket = Websocket::new(body, respond, self.message_bytes, runtime);
+            (self.scopes.websocket(py, &parts)?, Exchange::new(websocket, bell))
+        } else {
+            let http = Http::new(parts.method == Method::HEAD, body, respond);
+            (self.scopes.http(py, &parts)?, Exchange::new(http, bell))
+        };
+        scope.set_item(intern!(py, "state"), self.state.bind(py).copy()?)?;
+        let job = Job { ticket: self.ticket(), stream };
+        if let Some(task) = self.launch(Arc::clone(&callables), &scope, Some(job))? {
+            self.work().running.insert(job.ticket, Running { task, callables });
+        }
+        Ok(())
+    }
+
+    fn ticket(&self) -> u64 {
+        let mut work = self.work();
+        work.last += 1;
+        work.last
     }
 
     fn work(&self) -> MutexGuard<'_, Work> {

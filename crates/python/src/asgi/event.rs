@@ -1,7 +1,7 @@
 //! What applications say: the events that `send` takes.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use pyo3::{
     Bound, PyAny, PyErr, PyResult, Python,
     exceptions::{PyRuntimeError, PyTypeError, PyValueError},
@@ -12,6 +12,7 @@ use pyo3::{
         PyMemoryView, PyString, PyStringMethods as _, PyTypeMethods as _,
     },
 };
+use tokio_tungstenite::tungstenite::Message;
 
 /// Bodies from this size on are not copied: their `bytes` object lives until they have left.
 const SHARED: usize = 64 * 1024;
@@ -38,19 +39,62 @@ impl Sent {
         }
     }
 
-    /// Reads an event. `start` and `body` are the names of the events, which websockets have others for.
+    /// Reads an event.
     pub(super) fn read(event: &Event<'_>) -> PyResult<Self> {
-        Ok(match event.kind()?.to_str()? {
-            "http.response.start" | "websocket.http.response.start" => {
-                Self::Start(event.head()?, event.flag(intern!(event.py(), "trailers"))?)
-            }
-            "http.response.body" | "websocket.http.response.body" => {
-                Self::Body(event.body()?, event.flag(intern!(event.py(), "more_body"))?)
-            }
+        Self::of_kind(event.kind()?.to_str()?, event)
+    }
+
+    fn of_kind(kind: &str, event: &Event<'_>) -> PyResult<Self> {
+        Ok(match kind {
+            "http.response.start" => Self::Start(event.head()?, event.flag(intern!(event.py(), "trailers"))?),
+            "http.response.body" => Self::Body(event.body()?, event.flag(intern!(event.py(), "more_body"))?),
             "http.response.trailers" => {
                 Self::Trailers(event.headers()?, event.flag(intern!(event.py(), "more_trailers"))?)
             }
             other => Self::Other(other.to_owned()),
+        })
+    }
+}
+
+/// An event of a websocket.
+pub(super) enum Said {
+    /// `websocket.accept`
+    Accept(Response<()>),
+    /// `websocket.send`
+    Message(Message),
+    /// `websocket.close`; the code and the reason.
+    Close(u16, String),
+    /// `websocket.http.response.…`
+    Response(Sent),
+    /// Something else.
+    Other(String),
+}
+
+impl Said {
+    pub(super) fn kind(&self) -> &str {
+        match self {
+            Self::Accept(_) => "websocket.accept",
+            Self::Message(_) => "websocket.send",
+            Self::Close(..) => "websocket.close",
+            Self::Response(sent) => sent.kind(),
+            Self::Other(kind) => kind,
+        }
+    }
+
+    /// Reads an event.
+    pub(super) fn read(event: &Event<'_>) -> PyResult<Self> {
+        let kind = event.kind()?;
+        Ok(match kind.to_str()? {
+            "websocket.accept" => Self::Accept(event.accept()?),
+            "websocket.send" => Self::Message(event.message()?),
+            "websocket.close" => {
+                let code = event.get(intern!(event.py(), "code"))?.map_or(Ok(1000), |code| code.extract())?;
+                Self::Close(code, event.text("reason")?.unwrap_or_default())
+            }
+            other => match other.strip_prefix("websocket.").filter(|kind| kind.starts_with("http.")) {
+                Some(kind) => Self::Response(Sent::of_kind(kind, event)?),
+                None => Self::Other(other.to_owned()),
+            },
         })
     }
 }
@@ -97,8 +141,32 @@ impl<'py> Event<'py> {
         Ok(response)
     }
 
+    /// The head that accepts a websocket.
+    fn accept(&self) -> PyResult<Response<()>> {
+        let mut response = Response::new(());
+        *response.headers_mut() = self.headers()?;
+        penstock_http::headers::strip_hop_by_hop(response.headers_mut());
+        if let Some(subprotocol) = self.text("subprotocol")? {
+            let subprotocol = HeaderValue::try_from(subprotocol)
+                .map_err(|_| PyValueError::new_err("the subprotocol is not a token"))?;
+            response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        }
+        Ok(response)
+    }
+
+    /// A message: bytes or text.
+    fn message(&self) -> PyResult<Message> {
+        if let Some(bytes) = self.get(intern!(self.py(), "bytes"))? {
+            return Ok(Message::Binary(read_bytes(&bytes)?));
+        }
+        match self.get(intern!(self.py(), "text"))? {
+            Some(text) => Ok(Message::text(text.cast::<PyString>()?.to_str()?)),
+            None => Err(PyValueError::new_err("a websocket message has bytes or text")),
+        }
+    }
+
     /// Header fields: pairs of bytes.
-    pub(super) fn headers(&self) -> PyResult<HeaderMap> {
+    fn headers(&self) -> PyResult<HeaderMap> {
         let mut headers = HeaderMap::new();
         let Some(fields) = self.get(intern!(self.py(), "headers"))? else { return Ok(headers) };
         for field in fields.try_iter()? {
@@ -122,7 +190,7 @@ impl<'py> Event<'py> {
 }
 
 /// Bytes of whatever holds bytes.
-pub(super) fn read_bytes(value: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+fn read_bytes(value: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         let data = bytes.as_bytes();
         return Ok(if data.len() < SHARED {

@@ -12,8 +12,17 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use penstock_domain::{Code, Error, Side};
 use penstock_link::{Receive, Respond, Send};
+use pyo3::{
+    Bound, PyErr, PyResult, Python,
+    exceptions::PyOSError,
+    intern,
+    types::{PyBytes, PyDict, PyDictMethods as _},
+};
 
-use super::event::Sent;
+use super::{
+    event::{Event, Sent},
+    exchange::{Protocol, Refusal},
+};
 
 /// One request and its response.
 pub(super) struct Http {
@@ -54,14 +63,6 @@ pub(super) enum Received {
     Disconnect,
 }
 
-/// Why an event is not taken.
-pub(super) enum Refusal {
-    /// It is not its turn.
-    Order(String),
-    /// The caller has gone.
-    Gone,
-}
-
 impl Http {
     /// `head_only` is for requests by HEAD.
     pub(super) const fn new(head_only: bool, receive: Receive, respond: Respond) -> Self {
@@ -78,111 +79,15 @@ impl Http {
         }
     }
 
-    /// The next of the request's body, then the caller's leave.
-    pub(super) fn receive(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
-        if self.gone || matches!(self.stage, Stage::Over) {
-            return Poll::Ready(Received::Disconnect);
-        }
-        if let Some(receive) = &mut self.receive {
-            let body = if receive.is_over() { Ok(None) } else { ready!(receive.poll_chunk(cx)) };
-            let Ok(body) = body else { return Poll::Ready(self.leave()) };
-            let more = body.is_some() && !receive.is_over();
-            if !more {
-                self.receive = None;
-            }
-            return Poll::Ready(Received::Body(body.unwrap_or_default(), more));
-        }
-        match (&mut self.send, &mut self.respond) {
-            (Some(send), _) => ready!(send.poll_gone(cx)),
-            (None, Some(respond)) => ready!(respond.poll_gone(cx)),
-            // The response had no body: all that the caller wants has left.
-            (None, None) => {}
-        }
-        Poll::Ready(self.leave())
+    /// Resolves when the caller has gone or has its response, whatever it still sends.
+    pub(super) fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Received::Body(..) = ready!(self.receive(cx)) {}
+        Poll::Ready(())
     }
 
-    /// Takes an event; pending while it waits for credit, then [`Http::flush`] goes on.
-    pub(super) fn send(&mut self, cx: &mut Context<'_>, sent: Sent) -> Poll<Result<(), Refusal>> {
-        if self.gone {
-            return Poll::Ready(Err(Refusal::Gone));
-        }
-        match (std::mem::take(&mut self.stage), sent) {
-            (Stage::Start, Sent::Start(head, trailers)) => {
-                self.begin(head, trailers);
-                Poll::Ready(Ok(()))
-            }
-            (Stage::Head { head, trailers }, Sent::Body(body, more)) => {
-                self.body(body, more, trailers)?;
-                self.head(head)?;
-                self.flush(cx)
-            }
-            (Stage::Body { trailers }, Sent::Body(body, more)) => {
-                self.body(body, more, trailers)?;
-                self.flush(cx)
-            }
-            (Stage::Trailers(mut trailers), Sent::Trailers(fields, more)) => {
-                trailers.extend(fields);
-                self.stage = if more { Stage::Trailers(trailers) } else { Stage::Ending(Some(trailers)) };
-                self.flush(cx)
-            }
-            (stage, sent) => {
-                let refusal = stage.refuse(sent.kind());
-                self.stage = stage;
-                Poll::Ready(Err(refusal))
-            }
-        }
-    }
-
-    /// Lets what waits leave, as far as credit goes.
-    pub(super) fn flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        match ready!(self.poll_flush(cx)) {
-            Ok(()) => Poll::Ready(Ok(())),
-            Err(_lost) => {
-                self.leave();
-                Poll::Ready(Err(Refusal::Gone))
-            }
-        }
-    }
-
-    /// The application is through: what it left undone, for the log.
-    pub(super) fn returned(&mut self) -> Option<&'static str> {
-        let complaint = match self.stage {
-            Stage::Over | Stage::Ending(_) => return None,
-            _ if self.gone => return None,
-            Stage::Start => "ASGI callable returned without starting response.",
-            _ => "ASGI callable returned without completing response.",
-        };
-        self.fail();
-        Some(complaint)
-    }
-
-    /// Answers 500 if no head has left, else resets: a cut response never looks complete.
-    pub(super) fn fail(&mut self) {
-        if let Some(respond) = self.respond.take()
-            && !self.gone
-        {
-            refuse(respond, self.head_only);
-        }
-        if let Some(send) = &mut self.send {
-            send.fail();
-        }
+    fn left(&mut self) -> Received {
         self.leave();
-    }
-
-    /// From now on the caller counts as gone.
-    pub(super) fn leave(&mut self) -> Received {
-        self.gone = true;
-        (self.respond, self.receive, self.send) = (None, None, None);
-        self.outbox.clear();
         Received::Disconnect
-    }
-
-    pub(super) const fn is_gone(&self) -> bool {
-        self.gone
-    }
-
-    pub(super) const fn is_over(&self) -> bool {
-        matches!(self.stage, Stage::Over)
     }
 
     fn begin(&mut self, head: Response<()>, trailers: bool) {
@@ -252,7 +157,7 @@ impl Http {
         }
         if let Stage::Ending(trailers) = &mut self.stage {
             if let Some(send) = &mut self.send {
-                match trailers.take() {
+                match trailers.take().filter(|trailers| !trailers.is_empty()) {
                     Some(trailers) => send.trailers(trailers)?,
                     None => send.finish()?,
                 }
@@ -262,6 +167,131 @@ impl Http {
             (self.receive, self.send) = (None, None);
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Protocol for Http {
+    type Sent = Sent;
+    type Received = Received;
+
+    fn read(event: &Event<'_>) -> PyResult<Sent> {
+        Sent::read(event)
+    }
+
+    fn write<'py>(py: Python<'py>, received: Received) -> PyResult<Bound<'py, PyDict>> {
+        let event = PyDict::new(py);
+        match received {
+            Received::Body(body, more) => {
+                event.set_item(intern!(py, "type"), intern!(py, "http.request"))?;
+                event.set_item(intern!(py, "body"), PyBytes::new(py, &body))?;
+                event.set_item(intern!(py, "more_body"), more)?;
+            }
+            Received::Disconnect => event.set_item(intern!(py, "type"), intern!(py, "http.disconnect"))?,
+        }
+        Ok(event)
+    }
+
+    fn receive(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
+        if self.gone || matches!(self.stage, Stage::Over) {
+            return Poll::Ready(Received::Disconnect);
+        }
+        if let Some(receive) = &mut self.receive {
+            let body = if receive.is_over() { Ok(None) } else { ready!(receive.poll_chunk(cx)) };
+            let Ok(body) = body else { return Poll::Ready(self.left()) };
+            let more = body.is_some() && !receive.is_over();
+            if !more {
+                self.receive = None;
+            }
+            return Poll::Ready(Received::Body(body.unwrap_or_default(), more));
+        }
+        match (&mut self.send, &mut self.respond) {
+            (Some(send), _) => ready!(send.poll_gone(cx)),
+            (None, Some(respond)) => ready!(respond.poll_gone(cx)),
+            // The response has no body: all that the caller wants has left.
+            (None, None) => return Poll::Ready(Received::Disconnect),
+        }
+        Poll::Ready(self.left())
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>, sent: Sent) -> Poll<Result<(), Refusal>> {
+        if self.gone {
+            return Poll::Ready(Err(Refusal::Gone));
+        }
+        match (std::mem::take(&mut self.stage), sent) {
+            (Stage::Start, Sent::Start(head, trailers)) => {
+                self.begin(head, trailers);
+                Poll::Ready(Ok(()))
+            }
+            (Stage::Head { head, trailers }, Sent::Body(body, more)) => {
+                self.body(body, more, trailers)?;
+                self.head(head)?;
+                self.flush(cx)
+            }
+            (Stage::Body { trailers }, Sent::Body(body, more)) => {
+                self.body(body, more, trailers)?;
+                self.flush(cx)
+            }
+            (Stage::Trailers(mut trailers), Sent::Trailers(fields, more)) => {
+                trailers.extend(fields);
+                self.stage = if more { Stage::Trailers(trailers) } else { Stage::Ending(Some(trailers)) };
+                self.flush(cx)
+            }
+            (stage, sent) => {
+                let refusal = stage.refuse(sent.kind());
+                self.stage = stage;
+                Poll::Ready(Err(refusal))
+            }
+        }
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        match ready!(self.poll_flush(cx)) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(_lost) => {
+                self.leave();
+                Poll::Ready(Err(Refusal::Gone))
+            }
+        }
+    }
+
+    fn returned(&mut self) -> Option<&'static str> {
+        let complaint = match self.stage {
+            Stage::Over | Stage::Ending(_) => return None,
+            _ if self.gone => return None,
+            Stage::Start => "ASGI callable returned without starting response.",
+            _ => "ASGI callable returned without completing response.",
+        };
+        self.fail();
+        Some(complaint)
+    }
+
+    fn fail(&mut self) {
+        if let Some(respond) = self.respond.take()
+            && !self.gone
+        {
+            refuse(respond, self.head_only);
+        }
+        if let Some(send) = &mut self.send {
+            send.fail();
+        }
+        self.leave();
+    }
+
+    fn leave(&mut self) {
+        self.gone = true;
+        (self.respond, self.receive, self.send) = (None, None, None);
+        self.outbox.clear();
+    }
+
+    fn news(&mut self) -> bool {
+        self.gone || matches!(self.stage, Stage::Over)
+    }
+
+    fn raised(&mut self, py: Python<'_>, error: &PyErr) -> bool {
+        // Applications may let it pass that a caller has left.
+        let expected = self.gone && error.is_instance_of::<PyOSError>(py);
+        self.fail();
+        !expected
     }
 }
 
@@ -281,8 +311,16 @@ impl Stage {
     }
 }
 
+/// Answers without a body.
+pub(super) fn answer(mut respond: Respond, status: StatusCode) {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    // Whoever is gone needs no answer.
+    let _gone = respond.head(response, true);
+}
+
 /// Answers 500; a caller that has no credit for the problem document is reset instead.
-fn refuse(mut respond: Respond, head_only: bool) {
+pub(super) fn refuse(mut respond: Respond, head_only: bool) {
     let error = Error::new(Code::Internal, Side::Upstream, "the application failed")
         .hint("the worker's log says more");
     let mut response = Response::new(());

@@ -1,9 +1,11 @@
 //! What goes wrong in an application goes to Python's `logging`, where its owner looks.
 
 use pyo3::{
-    Py, PyAny, PyErr, PyResult, Python,
-    types::{PyAnyMethods as _, PyDict, PyDictMethods as _},
+    IntoPyObject as _, Py, PyAny, PyErr, PyResult, Python,
+    types::{PyAnyMethods as _, PyDict, PyDictMethods as _, PyTuple},
 };
+
+use super::run::Job;
 
 /// The logger `penstock.worker`.
 pub(super) struct Log(Py<PyAny>);
@@ -14,24 +16,9 @@ impl Log {
         Ok(Self(logger.unbind()))
     }
 
-    /// An error on a stream, with the exception's traceback if there is one.
-    pub(super) fn error(&self, py: Python<'_>, message: &str, stream: u32, error: Option<&PyErr>) {
-        if let Err(failed) = self.try_error(py, message, Some(stream), error) {
-            failed.write_unraisable(py, None);
-        }
-    }
-
-    /// An error on no stream.
-    pub(super) fn error_at_large(&self, py: Python<'_>, message: &str, error: Option<&PyErr>) {
-        if let Err(failed) = self.try_error(py, message, None, error) {
-            failed.write_unraisable(py, None);
-        }
-    }
-
-    /// Something that may be of interest, and its cause.
-    pub(super) fn info(&self, py: Python<'_>, message: &str, cause: &PyErr) {
-        let line = ("%s: %s", message, cause.value(py));
-        if let Err(failed) = self.0.bind(py).call_method1("info", line) {
+    /// An error, on a stream if it was one request's, with the exception's traceback if there is one.
+    pub(super) fn error(&self, py: Python<'_>, message: &str, job: Option<Job>, error: Option<&PyErr>) {
+        if let Err(failed) = self.try_error(py, message, job, error) {
             failed.write_unraisable(py, None);
         }
     }
@@ -40,20 +27,16 @@ impl Log {
         &self,
         py: Python<'_>,
         message: &str,
-        stream: Option<u32>,
+        job: Option<Job>,
         error: Option<&PyErr>,
     ) -> PyResult<()> {
         let arguments = PyDict::new(py);
         arguments.set_item("exc_info", error.map(|error| error.clone_ref(py).into_value(py)))?;
-        if let Some(stream) = stream {
-            let extra = PyDict::new(py);
-            extra.set_item("stream", stream)?;
-            arguments.set_item("extra", extra)?;
-            let line = ("%s (stream %d)", message, stream);
-            self.0.bind(py).call_method("error", line, Some(&arguments))?;
-        } else {
-            self.0.bind(py).call_method("error", ("%s", message), Some(&arguments))?;
-        }
+        let line = match job {
+            None => ("%s", message).into_pyobject(py)?.into_any(),
+            Some(Job { stream, .. }) => ("%s (stream %d)", message, stream).into_pyobject(py)?.into_any(),
+        };
+        self.0.bind(py).call_method("error", line.cast_into::<PyTuple>()?, Some(&arguments))?;
         Ok(())
     }
 }

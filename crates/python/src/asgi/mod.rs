@@ -14,6 +14,7 @@ mod log;
 mod queue;
 mod run;
 mod scope;
+mod websocket;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -23,15 +24,17 @@ use std::{
 use penstock_domain::{Code, Error, Side};
 use penstock_link::Incoming;
 use pyo3::{
-    Bound, IntoPyObject as _, Py, PyAny, PyResult, Python, pyclass, pymethods,
+    Bound, Py, PyAny, PyResult, Python, pyclass, pymethods,
     types::{PyAnyMethods as _, PyDict, PyDictMethods as _},
 };
+use tokio::runtime::Handle;
 
 use self::{
     awaitable::{Awaitable, Operation},
     bridge::Bridge,
-    lifespan::{Lifespan, LifespanExchange},
-    queue::{Bell, Queue},
+    exchange::Exchange,
+    lifespan::Lifespan,
+    queue::{Arrived, Bell, Queue},
 };
 use crate::error::raise;
 
@@ -39,7 +42,7 @@ use crate::error::raise;
 #[pyclass(frozen, module = "penstock._core")]
 pub(crate) struct AsgiApp {
     bridge: Arc<Bridge>,
-    lifespan: Arc<Lifespan>,
+    lifespan: Arc<Exchange<Lifespan>>,
     /// Tasks that nobody holds are collected.
     life: OnceLock<Py<PyAny>>,
     event_loop: Py<PyAny>,
@@ -48,21 +51,23 @@ pub(crate) struct AsgiApp {
 #[pymethods]
 impl AsgiApp {
     /// An application for a loop. `root_path` is where it is mounted, `queued` how many requests may wait for the
-    /// loop.
+    /// loop, `message_bytes` how big a message of a websocket may be.
     #[new]
-    #[pyo3(signature = (application, event_loop, *, root_path=String::new(), queued=1024))]
+    #[pyo3(signature = (application, event_loop, *, root_path=String::new(), queued=1024, message_bytes=16 * 1024 * 1024))]
     fn new(
         application: Py<PyAny>,
         event_loop: &Bound<'_, PyAny>,
         root_path: String,
         queued: usize,
+        message_bytes: usize,
     ) -> PyResult<Self> {
         let create_future = event_loop.getattr("create_future")?.unbind();
         let queue = Queue::new(queued, create_future).map_err(|error| {
             raise(&Error::new(Code::Internal, Side::Gateway, format!("no pipe for the event loop: {error}")))
         })?;
-        let bridge = Arc::new(Bridge::new(application, event_loop, root_path, Arc::new(queue))?);
-        let lifespan = Lifespan::new(Bell::new(bridge.queue()));
+        let bridge =
+            Arc::new(Bridge::new(application, event_loop, root_path, message_bytes, Arc::new(queue))?);
+        let lifespan = Exchange::new(Lifespan::default(), Bell::new(bridge.queue()));
         Ok(Self { bridge, lifespan, life: OnceLock::new(), event_loop: event_loop.clone().unbind() })
     }
 
@@ -74,9 +79,7 @@ impl AsgiApp {
         let scope = PyDict::new(py);
         scope.set_item("type", "lifespan")?;
         scope.set_item("state", own.bridge.state())?;
-        let callables = LifespanExchange::new(Arc::clone(&own.lifespan), own.bridge.done(py));
-        let callables = callables.into_pyobject(py)?.into_any();
-        let life = own.bridge.launch(Arc::clone(&own.lifespan) as _, &scope, &callables, None)?;
+        let life = own.bridge.launch(Arc::clone(&own.lifespan) as _, &scope, None)?;
         if let Some(life) = life {
             let _first = own.life.set(life);
         }
@@ -138,10 +141,11 @@ pub(crate) struct Asgi(Arc<Queue>);
 impl Asgi {
     /// Takes a request, on any thread. It needs no task of its own from then on.
     pub(crate) fn take(&self, incoming: Incoming) {
-        if let Err(incoming) = self.0.offer(Box::new(incoming)) {
+        let runtime = Handle::current();
+        if let Err(arrived) = self.0.offer(Box::new(Arrived { incoming, runtime })) {
             let error =
                 Error::new(Code::Limited, Side::Upstream, "too many requests wait for the application");
-            incoming.refuse(&error.hint("try again, or start more workers"));
+            arrived.incoming.refuse(&error.hint("try again, or start more workers"));
         }
     }
 }

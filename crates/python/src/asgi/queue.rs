@@ -15,13 +15,20 @@ use std::{
 
 use penstock_link::Incoming;
 use pyo3::{Bound, Py, PyAny, PyResult, Python, intern, types::PyAnyMethods as _};
+use tokio::runtime::Handle;
 
 /// What the loop is to do.
 pub(super) enum Item {
     /// Serve a request.
-    Request(Box<Incoming>),
+    Request(Box<Arrived>),
     /// Resume whoever waits for this bell.
     Rung(Arc<Bell>),
+}
+
+/// A request, and the runtime that its link lives on.
+pub(super) struct Arrived {
+    pub(super) incoming: Incoming,
+    pub(super) runtime: Handle,
 }
 
 /// What has come for the loop.
@@ -55,14 +62,14 @@ impl Queue {
     }
 
     /// Hands a request over; gives it back if too many wait already or nobody will come.
-    pub(super) fn offer(&self, incoming: Box<Incoming>) -> Result<(), Box<Incoming>> {
+    pub(super) fn offer(&self, arrived: Box<Arrived>) -> Result<(), Box<Arrived>> {
         {
             let mut pending = self.pending();
             if pending.closed || pending.requests >= self.most {
-                return Err(incoming);
+                return Err(arrived);
             }
             pending.requests += 1;
-            pending.items.push(Item::Request(incoming));
+            pending.items.push(Item::Request(arrived));
         }
         self.signal();
         Ok(())

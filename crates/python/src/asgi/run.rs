@@ -9,37 +9,38 @@ use pyo3::{
     types::{PyAnyMethods as _, PyIterator, PyTuple, iterator::PySendResult},
 };
 
-use super::{bridge::Bridge, log::Log};
+use super::{bridge::Bridge, exchange::Callables};
+
+/// What the log says of an application that raised.
+pub(super) const RAISED: &str = "Exception in ASGI application";
 
 /// What an application was called for.
-pub(super) trait Conversation: Send + Sync {
-    /// The application returned.
-    fn returned(&self, py: Python<'_>, log: &Log);
-    /// The application raised.
-    fn raised(&self, py: Python<'_>, log: &Log, error: &PyErr);
-    /// The application was cancelled.
-    fn fail(&self);
-    /// The caller counts as gone.
-    fn disconnect(&self);
+#[derive(Clone, Copy)]
+pub(super) struct Job {
+    /// By which it is known while it is at work.
+    pub(super) ticket: u64,
+    /// Its stream on its link, for the log.
+    pub(super) stream: u32,
 }
 
 /// Drives an application's coroutine to its end.
 #[pyclass(frozen, module = "penstock._core")]
 pub(super) struct Run {
     application: Py<PyIterator>,
-    conversation: Arc<dyn Conversation>,
+    callables: Arc<dyn Callables>,
     bridge: Arc<Bridge>,
-    ticket: Option<u64>,
+    job: Option<Job>,
 }
 
 impl Run {
-    pub(super) fn new(
+    /// Without a job it is the application's own life.
+    pub(super) const fn new(
         application: Py<PyIterator>,
-        conversation: Arc<dyn Conversation>,
+        callables: Arc<dyn Callables>,
         bridge: Arc<Bridge>,
-        ticket: Option<u64>,
+        job: Option<Job>,
     ) -> Self {
-        Self { application, conversation, bridge, ticket }
+        Self { application, callables, bridge, job }
     }
 
     fn resume<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -58,8 +59,8 @@ impl Run {
     }
 
     fn retire(&self) {
-        if let Some(ticket) = self.ticket {
-            self.bridge.ended(ticket);
+        if let Some(job) = self.job {
+            self.bridge.ended(job.ticket);
         }
     }
 
@@ -67,12 +68,18 @@ impl Run {
     fn ended(&self, py: Python<'_>, error: Option<PyErr>) -> PyResult<()> {
         self.retire();
         match error {
-            None => self.conversation.returned(py, self.bridge.log()),
+            None => {
+                if let Some(complaint) = self.callables.returned() {
+                    self.bridge.log().error(py, complaint, self.job, None);
+                }
+            }
             Some(error) if error.is_instance_of::<PyException>(py) => {
-                self.conversation.raised(py, self.bridge.log(), &error);
+                if self.callables.raised(py, &error) {
+                    self.bridge.log().error(py, RAISED, self.job, Some(&error));
+                }
             }
             Some(error) => {
-                self.conversation.fail();
+                self.callables.fail();
                 return Err(error);
             }
         }
@@ -117,7 +124,7 @@ impl Run {
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         self.application.bind(py).call_method0("close")?;
         self.retire();
-        self.conversation.fail();
+        self.callables.fail();
         Ok(())
     }
 }
