@@ -6,12 +6,13 @@ import click
 
 from penstock.cli.output import output_option
 from penstock.cli.roles import run_role
+from penstock.cli.start_egress import egress
 from penstock.cli.start_worker import worker
 
 
 @click.group()
 def start() -> None:
-    """Start a gateway, an agent, or both; a worker."""
+    """Start a gateway, an agent, or both; a worker; a forward proxy."""
 
 
 @start.command()
@@ -55,3 +56,4 @@ def standalone() -> None:
 
 
 start.add_command(worker)
+start.add_command(egress)
