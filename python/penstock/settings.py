@@ -52,11 +52,11 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-ListenAddress = Annotated[str, AfterValidator(_address)]
 def _flavour(value: object) -> object:
     return "swap" if _lower(value) == "h2" else _lower(value)
 
 
+ListenAddress = Annotated[str, AfterValidator(_address)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
 Networks = Annotated[Names, AfterValidator(_networks)]
 Pem = Annotated[SecretStr, AfterValidator(_pem)]
@@ -176,6 +176,18 @@ class Settings(BaseSettings):
     )
     ask_timeout_seconds: Annotated[int, Field(ge=1, le=60)] = Field(
         10, alias="ASK_TIMEOUT_SECONDS", description="Seconds for one decision; later is a denial."
+    )
+    recording_level: Literal["process", "fsync"] = Field(
+        "process",
+        alias="RECORDING_LEVEL",
+        description="What the record of a burst has survived before the burst goes onward: `process`, the "
+        "death of the gateway's process; `fsync`, a loss of power too.",
+    )
+    recording_required: bool = Field(
+        True,
+        alias="RECORDING_REQUIRED",
+        description="Whether a session ends when its recording cannot go on. If not, it goes on and the gap "
+        "is noted.",
     )
     token_ttl_seconds: Seconds = Field(
         43_200, alias="TOKEN_TTL_SECONDS", description="Seconds that a login lasts."

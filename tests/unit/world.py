@@ -15,7 +15,7 @@ from penstock.domain.agent import AgentPresence
 from penstock.domain.app import App, AppPresence
 from penstock.domain.connection import ConnectionType
 from penstock.domain.errors import PenstockError, internal
-from penstock.domain.plan import Limits
+from penstock.domain.plan import Limits, RecordingRules
 from penstock.domain.principal import UserPrincipal
 from penstock.domain.question import Begin
 from penstock.domain.recording import Summary, Verification
@@ -24,11 +24,13 @@ from penstock.domain.user import Identity
 from penstock.identity.passwords import Argon2Passwords
 from penstock.identity.secret_box import FernetBox
 from penstock.identity.secrets import RandomSecrets
+from penstock.identity.signing import signing_key
 from penstock.identity.throttle import FailedLogins
 from penstock.policy.engine import PolicyEngine
 from penstock.policy.rules.access import AccessRule
 from penstock.policy.rules.groups import GroupsRule
 from penstock.recordings.archive import RecordingFolders
+from penstock.recordings.seals import Seals
 from penstock.services import Services
 from penstock.services.agents import Agents
 from penstock.services.apps import Apps, NewApp
@@ -258,7 +260,9 @@ def _build(folder: Path, database: Database) -> World:
     sessions, groups, revocations = SessionTable(database), GroupTable(database), RevocationTable(database)
     apps = AppTable(database)
     (folder / "sessions").mkdir(exist_ok=True)
-    archive = RecordingFolders(folder / "sessions", folder / "recordings")
+    (folder / "recordings").mkdir(exist_ok=True)
+    seals = Seals(signing_key(folder / "recording.key"), folder / "recordings", clock)
+    archive = RecordingFolders(folder / "sessions", folder / "recordings", seals)
     passwords = Argon2Passwords(hasher=PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     policy = PolicyEngine([GroupsRule("admin"), AccessRule("admin")])
     throttle = FailedLogins(clock)
@@ -316,6 +320,7 @@ def _build(folder: Path, database: Database) -> World:
             secrets,
             clock,
             limits,
+            RecordingRules(),
         ),
         services=services,
     )

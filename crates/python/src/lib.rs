@@ -26,6 +26,7 @@ mod _core {
         error::CoreError,
         gateway::Gateway,
         logging::init_logging,
-        recording::{Replay, read_recording, summarise_recording, verify_recording},
+        recording::{Replay, read_recording, recording_heads, summarise_recording, verify_recording},
+        worker::Worker,
     };
 }

@@ -26,7 +26,7 @@ from penstock.app.startup import (
     tunnel_config,
 )
 from penstock.clock import SystemClock
-from penstock.domain.plan import Limits
+from penstock.domain.plan import Limits, RecordingLevel, RecordingRules
 from penstock.engine.agent import Agent
 from penstock.engine.decider import Decider
 from penstock.engine.gateway import Bound, Gateway
@@ -36,11 +36,13 @@ from penstock.identity.passwords import Argon2Passwords
 from penstock.identity.private_files import private_folder
 from penstock.identity.secret_box import FernetBox
 from penstock.identity.secrets import RandomSecrets
+from penstock.identity.signing import signing_key
 from penstock.identity.throttle import FailedLogins
 from penstock.policy.engine import PolicyEngine
 from penstock.policy.rules.access import AccessRule
 from penstock.policy.rules.groups import GroupsRule
 from penstock.recordings.archive import RecordingFolders
+from penstock.recordings.seals import Seals
 from penstock.services import Services
 from penstock.services.agents import Agents
 from penstock.services.apps import Apps
@@ -174,7 +176,9 @@ async def _store(home: Path, stack: AsyncExitStack) -> _Store:
 def _core(settings: Settings, store: _Store) -> _Core:
     clock, secrets, passwords = SystemClock(), RandomSecrets(), Argon2Passwords()
     live = private_folder(settings.audit_path or settings.home / "sessions")
-    archive = RecordingFolders(live.absolute(), private_folder(settings.home / "recordings"))
+    kept = private_folder(settings.home / "recordings")
+    key = signing_key(settings.home / "recording.key")
+    archive = RecordingFolders(live.absolute(), kept, Seals(key, kept, clock))
     policy = PolicyEngine([GroupsRule(settings.admin_group), AccessRule(settings.admin_group)])
     authentication = Authentication(
         store.users,
@@ -209,6 +213,7 @@ def _core(settings: Settings, store: _Store) -> _Core:
         secrets,
         clock,
         limits,
+        RecordingRules(RecordingLevel(settings.recording_level), settings.recording_required),
     )
     recovery = Recovery(store.sessions, store.users, archive, Recordings(), clock)
     return _Core(
@@ -242,7 +247,7 @@ def _services(
         health=Health(store.database),
         server=server,
     )
-    return services, Housekeeping(agents, store.tokens, core.recovery, engine, core.clock)
+    return services, Housekeeping(agents, store.tokens, core.archive, core.recovery, engine, core.clock)
 
 
 async def _local_agent(settings: Settings, agents: Agents, bound: Bound, stack: AsyncExitStack) -> None:

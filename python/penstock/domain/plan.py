@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,21 @@ class PostgresLogin:
     sslrootcert: str | None = None
 
 
+class RecordingLevel(StrEnum):
+    """What the record of a burst has survived before the burst goes onward."""
+
+    PROCESS = "process"
+    FSYNC = "fsync"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRules:
+    """How sessions are recorded. Without ``required`` a session goes on when its recording cannot."""
+
+    level: RecordingLevel = RecordingLevel.PROCESS
+    required: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What bounds a session: seconds of silence, and bytes of a statement's text that are recorded."""
@@ -50,5 +66,6 @@ class Plan:
     target: Target
     login: PostgresLogin | None
     recording: str
+    rules: RecordingRules
     limits: Limits
     expires_at: datetime | None

@@ -15,7 +15,7 @@ from penstock.domain.certificate import (
     RevokedCertificate,
 )
 from penstock.domain.connection import Connection
-from penstock.domain.recording import Summary, Verification
+from penstock.domain.recording import Head, Summary, Verification
 from penstock.domain.session import Meter, Session, SessionEnd, SessionFilter, SessionStatus
 from penstock.domain.user import Group, Token, User
 
@@ -198,8 +198,14 @@ class RecordingArchive(Protocol):
     async def locate(self, session_id: str, started_at: datetime) -> Path | None:
         """Where the recording is now; None if there is no file."""
 
-    async def keep(self, session_id: str, started_at: datetime) -> Path | None:
-        """Moves a finished recording to its place; None if there is no file."""
+    def public_key(self) -> str:
+        """What proves the signatures of recordings, in PEM."""
+
+    async def checkpoint(self, heads: Mapping[str, Head]) -> None:
+        """Signs how far the recordings of live sessions have come."""
+
+    async def keep(self, session_id: str, started_at: datetime, head: Head | None) -> Path | None:
+        """Signs a finished recording and moves it to its place; None if there is no file."""
 
     async def left_behind(self) -> Sequence[str]:
         """The sessions whose recordings still lie where live ones do."""

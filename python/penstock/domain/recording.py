@@ -7,6 +7,14 @@ from penstock.domain.session import SessionStatus
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """How far a recording has come: its records, and the hash of the last of them in hex."""
+
+    records: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """The first bad record of a recording and where it is."""
 
@@ -38,7 +46,7 @@ class Summary:
     last_at: datetime
     statements: int
     ended: bool
-    head: str
+    head: Head
     status: SessionStatus | None = None
     reason: str | None = None
     client_bytes: int = 0

@@ -28,6 +28,15 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """What is not in the recording, where one was not required: since when, how many events, and why."""
+
+    since: datetime
+    events: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """One use of one connection. ``head`` is the recording's last hash, in hex."""
 
@@ -48,6 +57,7 @@ class Session:
     upstream_bytes: int = 0
     client: Client = field(default_factory=Client)
     head: str | None = None
+    gap: Gap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +70,19 @@ class SessionEnd:
     client_bytes: int
     upstream_bytes: int
     head: str | None
+    records: int = 0
+    gap: Gap | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """What a live session has carried so far."""
+    """What a live session has carried so far, and how far its recording has come."""
 
     statements: int
     client_bytes: int
     upstream_bytes: int
+    records: int = 0
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from penstock.domain.app import App, Visitor
@@ -18,7 +19,7 @@ from penstock.domain.principal import (
     WorkerPrincipal,
 )
 from penstock.domain.question import Answer, Authenticate, Begin, Decide, Ended, Enter, Question, Verdict
-from penstock.domain.session import Client, SessionEnd, SessionStatus
+from penstock.domain.session import Client, Gap, SessionEnd, SessionStatus
 
 
 def read_question(text: str) -> Question:
@@ -91,7 +92,16 @@ def _end(shape: dict[str, Any]) -> SessionEnd:
         client_bytes=shape["client_bytes"],
         upstream_bytes=shape["upstream_bytes"],
         head=shape["head"] or None,
+        records=shape["records"],
+        gap=_gap(shape.get("gap")),
     )
+
+
+def _gap(shape: dict[str, Any] | None) -> Gap | None:
+    if shape is None:
+        return None
+    since = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=shape["since"])
+    return Gap(since, shape["events"], shape["reason"])
 
 
 def _verdict(verdict: Verdict) -> object:
@@ -141,7 +151,11 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "agent": plan.agent,
         "target": _target(plan.target),
         "protocol": "tcp" if plan.login is None else {"postgres": _login(plan.login)},
-        "recording": {"path": plan.recording},
+        "recording": {
+            "path": plan.recording,
+            "level": plan.rules.level.value,
+            "required": plan.rules.required,
+        },
         "limits": {
             "idle_seconds": plan.limits.idle_seconds,
             "statement_bytes": plan.limits.statement_bytes,

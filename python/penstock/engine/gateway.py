@@ -149,10 +149,7 @@ class Gateway:
         """The live sessions, by identifier."""
         with core_errors():
             shape: dict[str, Any] = json.loads(self._core.sessions())
-        return {
-            session_id: Meter(s["statements"], s["client_bytes"], s["upstream_bytes"])
-            for session_id, s in shape.items()
-        }
+        return {session_id: Meter(**s) for session_id, s in shape.items()}
 
     def kill(self, session_id: str, status: SessionStatus, reason: str) -> bool:
         """Ends a live session; False if it is not live."""

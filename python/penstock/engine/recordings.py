@@ -1,13 +1,13 @@
 """Reading recordings."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from penstock import _core
-from penstock.domain.recording import Fault, Summary, Verification
+from penstock.domain.recording import Fault, Head, Summary, Verification
 from penstock.domain.session import SessionStatus
 from penstock.engine.errors import core_errors
 
@@ -27,12 +27,26 @@ def verify_recording(path: Path, head: str | None) -> dict[str, Any]:
     return result
 
 
+def recording_heads(path: Path, numbers: Sequence[int]) -> dict[int, str]:
+    """The hashes in hex of the records with these numbers, as far as the recording holds."""
+    with core_errors():
+        return _core.recording_heads(str(path), set(numbers))
+
+
 class Recordings:
     """Implements the ``RecordingReader`` port."""
 
     def replay(self, path: Path) -> Iterator[str]:
         """One JSON object per event."""
         return read_recording(path)
+
+    def report(self, path: Path, head: str | None) -> dict[str, Any]:
+        """What :func:`verify_recording` says."""
+        return verify_recording(path, head)
+
+    def heads(self, path: Path, numbers: Sequence[int]) -> dict[int, str]:
+        """What :func:`recording_heads` says."""
+        return recording_heads(path, numbers)
 
     def verify(self, path: Path, head: str | None) -> Verification:
         """Whether the chain holds and ends in ``head``."""
@@ -59,7 +73,7 @@ class Recordings:
             last_at=_EPOCH + timedelta(microseconds=shape["last_at"]),
             statements=shape["statements"],
             ended=shape["ended"],
-            head=shape["head"],
+            head=Head(shape["records"], shape["head"]),
             status=None if shape.get("status") is None else SessionStatus(shape["status"]),
             reason=shape.get("reason"),
             client_bytes=shape.get("client_bytes") or 0,

@@ -7,11 +7,14 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from penstock.domain.errors import Code, PenstockError, Side
+from penstock.domain.recording import Head
+from penstock.proof.recording import SEALS
+from penstock.recordings.seals import Seals
 
 SUFFIX = ".rec"
 
@@ -19,9 +22,10 @@ SUFFIX = ".rec"
 class RecordingFolders:
     """``live`` holds what is being recorded; ``kept`` holds ``YYYY/MM/DD/ID.rec`` of what is finished."""
 
-    def __init__(self, live: Path, kept: Path) -> None:
+    def __init__(self, live: Path, kept: Path, seals: Seals) -> None:
         self._live = live
         self._kept = kept
+        self._seals = seals
 
     def live_path(self, session_id: str) -> Path:
         """Where the engine records a live session."""
@@ -32,14 +36,26 @@ class RecordingFolders:
         candidates = (self._kept_path(session_id, started_at), self.live_path(session_id))
         return await asyncio.to_thread(lambda: next((path for path in candidates if path.exists()), None))
 
-    async def keep(self, session_id: str, started_at: datetime) -> Path | None:
-        """Moves a finished recording to its place, durably; None if there is no file.
+    def public_key(self) -> str:
+        """What proves the signatures of recordings, in PEM."""
+        return self._seals.public_key()
 
-        Raises ``recorder`` if it cannot be moved; the live file is then still there.
+    async def checkpoint(self, heads: Mapping[str, Head]) -> None:
+        """Signs how far the recordings of live sessions have come."""
+        await self._seals.checkpoint({self.live_path(session): head for session, head in heads.items()})
+
+    async def keep(self, session_id: str, started_at: datetime, head: Head | None) -> Path | None:
+        """Signs a finished recording and moves it to its place, durably; None if there is no file.
+
+        Raises ``recorder`` if it cannot be signed or moved; the live file is then still there.
         """
-        target = self._kept_path(session_id, started_at)
+        source, target = self.live_path(session_id), self._kept_path(session_id, started_at)
         try:
-            return await asyncio.to_thread(_move, self.live_path(session_id), target)
+            if head is not None and await asyncio.to_thread(source.exists):
+                await self._seals.close(source, head)
+            # The seals first: a recording in its place has them beside it.
+            await asyncio.to_thread(_move, source.with_suffix(SEALS), target.with_suffix(SEALS))
+            return await asyncio.to_thread(_move, source, target)
         except OSError as error:
             raise PenstockError(
                 Code.RECORDER,

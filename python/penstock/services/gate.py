@@ -6,7 +6,7 @@ import structlog
 
 from penstock.domain.connection import Connection
 from penstock.domain.errors import Code, PenstockError, Side, forbidden, not_found, unauthenticated
-from penstock.domain.plan import Limits, Plan
+from penstock.domain.plan import Limits, Plan, RecordingRules
 from penstock.domain.ports import (
     AgentRepository,
     Clock,
@@ -34,7 +34,8 @@ from penstock.domain.question import (
     Question,
     Verdict,
 )
-from penstock.domain.session import Session
+from penstock.domain.recording import Head
+from penstock.domain.session import Session, SessionEnd
 from penstock.domain.user import Identity
 from penstock.policy.decision import Context, Deny, Subject, Verb
 from penstock.policy.engine import PolicyEngine
@@ -60,6 +61,7 @@ class Gate:
         secrets: Secrets,
         clock: Clock,
         limits: Limits,
+        rules: RecordingRules,
     ) -> None:
         self._authentication = authentication
         self._certificates = certificates
@@ -72,6 +74,7 @@ class Gate:
         self._secrets = secrets
         self._clock = clock
         self._limits = limits
+        self._rules = rules
         self._nobody = secrets.digest(secrets.agent_secret())
         self._log = structlog.get_logger("penstock.services.gate")
 
@@ -109,6 +112,7 @@ class Gate:
             target=target(connection),
             login=login(connection),
             recording=str(self._archive.live_path(session_id)),
+            rules=self._rules,
             limits=self._limits,
             expires_at=identity.token.expires_at,
         )
@@ -141,7 +145,8 @@ class Gate:
         if session is None:
             raise not_found("session", question.session)
         await self._sessions.end(session.id, question.end, self._clock.now())
-        if await self._archive.keep(session.id, session.started_at) is None:
+        kept = await self._archive.keep(session.id, session.started_at, _head(question.end))
+        if kept is None and question.end.gap is None:
             raise PenstockError(
                 Code.RECORDER,
                 Side.GATEWAY,
@@ -176,3 +181,7 @@ class Gate:
         if isinstance(decision, Deny):
             raise forbidden(decision.reason, hint=decision.hint)
         return identity, connection
+
+
+def _head(end: SessionEnd) -> Head | None:
+    return None if end.head is None else Head(end.records, end.head)

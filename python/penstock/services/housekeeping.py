@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import structlog
 
-from penstock.domain.ports import Clock, Engine, TokenRepository
+from penstock.domain.ports import Clock, Engine, RecordingArchive, TokenRepository
+from penstock.domain.recording import Head
 from penstock.services.agents import Agents
 from penstock.services.recovery import Recovery
 
@@ -14,13 +15,20 @@ SETTLED = timedelta(minutes=1)
 
 
 class Housekeeping:
-    """Notes which agents are there, forgets expired tokens, settles sessions whose end was lost."""
+    """Notes which agents are there, forgets expired tokens, signs recordings, settles ends that were lost."""
 
     def __init__(
-        self, agents: Agents, tokens: TokenRepository, recovery: Recovery, engine: Engine, clock: Clock
+        self,
+        agents: Agents,
+        tokens: TokenRepository,
+        archive: RecordingArchive,
+        recovery: Recovery,
+        engine: Engine,
+        clock: Clock,
     ) -> None:
         self._agents = agents
         self._tokens = tokens
+        self._archive = archive
         self._recovery = recovery
         self._engine = engine
         self._clock = clock
@@ -39,4 +47,8 @@ class Housekeeping:
         """One round."""
         await self._agents.note_presence()
         await self._tokens.prune(self._clock.now())
-        await self._recovery.sweep(self._engine.sessions(), SETTLED)
+        live = self._engine.sessions()
+        await self._archive.checkpoint(
+            {session: Head(meter.records, meter.head) for session, meter in live.items() if meter.records}
+        )
+        await self._recovery.sweep(live, SETTLED)

@@ -55,7 +55,8 @@ class Recovery:
     async def _settle(self, session_id: str, before: datetime) -> bool:
         session = await self._sessions.get(session_id)
         if session is not None and session.status is not SessionStatus.OPEN:
-            await self._archive.keep(session_id, session.started_at)
+            summary = await asyncio.to_thread(self._reader.summarise, self._archive.live_path(session_id))
+            await self._archive.keep(session_id, session.started_at, summary.head)
             return False
         path = self._archive.live_path(session_id)
         if session is None:
@@ -65,12 +66,13 @@ class Recovery:
         if session.started_at > before:
             return False
         located = await self._archive.locate(session_id, session.started_at)
-        end, at = _without_recording(session)
+        head, (end, at) = None, _without_recording(session)
         if located is not None:
-            end, at = _end_of(await asyncio.to_thread(self._reader.summarise, located))
+            summary = await asyncio.to_thread(self._reader.summarise, located)
+            head, (end, at) = summary.head, _end_of(summary)
         # The recording begins a moment before the store knows of the session.
         await self._sessions.end(session_id, end, max(at, session.started_at))
-        await self._archive.keep(session_id, session.started_at)
+        await self._archive.keep(session_id, session.started_at, head)
         return True
 
     async def _restore(self, session_id: str, summary: Summary, before: datetime) -> bool:
@@ -98,7 +100,7 @@ class Recovery:
             head=end.head,
         )
         await self._sessions.restore(session)
-        await self._archive.keep(session_id, session.started_at)
+        await self._archive.keep(session_id, session.started_at, summary.head)
         return True
 
 
@@ -110,7 +112,8 @@ def _end_of(summary: Summary) -> tuple[SessionEnd, datetime]:
         statements=summary.statements,
         client_bytes=summary.client_bytes,
         upstream_bytes=summary.upstream_bytes,
-        head=summary.head,
+        head=summary.head.hash,
+        records=summary.head.records,
     )
     return end, summary.last_at
 

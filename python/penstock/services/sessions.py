@@ -74,6 +74,10 @@ class Sessions:
         path = await self._path(session)
         return await asyncio.to_thread(self._reader.verify, path, session.head)
 
+    def recording_key(self) -> str:
+        """What proves that a recording is the gateway's, in PEM; no secret."""
+        return self._archive.public_key()
+
     async def kill(self, identity: Identity, session_id: str) -> None:
         """Ends a live session. Raises ``conflict`` if it is over."""
         session = await self.get(identity, session_id)

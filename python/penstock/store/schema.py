@@ -187,6 +187,9 @@ sessions = Table(
     Column("client_database", Text, nullable=False),
     Column("client_application", Text, nullable=False),
     Column("head", String(128)),
+    Column("gap_since", Micros),
+    Column("gap_events", BigInteger),
+    Column("gap_reason", Text),
 )
 Index("ix_sessions_started_at", sessions.c.started_at, sessions.c.id)
 Index("ix_sessions_status", sessions.c.status, sessions.c.started_at)

@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, insert, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from penstock.domain.connection import ConnectionType
-from penstock.domain.session import Client, Session, SessionEnd, SessionFilter, SessionStatus
+from penstock.domain.session import Client, Gap, Session, SessionEnd, SessionFilter, SessionStatus
 from penstock.store.database import Database
 from penstock.store.schema import connections, sessions, to_micros, tokens
 
@@ -57,6 +57,7 @@ class SessionTable:
                 client_bytes=end.client_bytes,
                 upstream_bytes=end.upstream_bytes,
                 head=end.head,
+                **_gap(end.gap),
             )
         )
         async with self._database.write() as transaction:
@@ -117,6 +118,15 @@ def _values(session: Session) -> dict[str, Any]:
         "client_database": session.client.database,
         "client_application": session.client.application,
         "head": session.head,
+        **_gap(session.gap),
+    }
+
+
+def _gap(gap: Gap | None) -> dict[str, Any]:
+    return {
+        "gap_since": None if gap is None else gap.since,
+        "gap_events": None if gap is None else gap.events,
+        "gap_reason": None if gap is None else gap.reason,
     }
 
 
@@ -139,4 +149,5 @@ def _session(row: Row[Any]) -> Session:
         upstream_bytes=row.upstream_bytes,
         client=Client(row.client_user, row.client_database, row.client_application),
         head=row.head,
+        gap=None if row.gap_since is None else Gap(row.gap_since, row.gap_events, row.gap_reason),
     )

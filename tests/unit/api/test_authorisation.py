@@ -47,6 +47,7 @@ EXPECTED = {
     "POST /api/connections": "admin",
     "GET /api/connections/{connection}": "user",
     "DELETE /api/connections/{connection}": "admin",
+    "GET /api/recordings/key": "user",
     "GET /api/sessions": "user",
     "GET /api/sessions/{session_id}": "user",
     "GET /api/sessions/{session_id}/replay": "user",

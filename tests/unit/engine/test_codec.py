@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from penstock.domain.app import App, Route, Selector, SelectorKind, Visitor
 from penstock.domain.errors import Code, PenstockError, Side
-from penstock.domain.plan import Limits, Plan, PostgresLogin, TcpTarget, UnixTarget
+from penstock.domain.plan import Limits, Plan, PostgresLogin, RecordingRules, TcpTarget, UnixTarget
 from penstock.domain.principal import (
     AgentCredential,
     AgentPrincipal,
@@ -17,12 +17,13 @@ from penstock.domain.principal import (
     WorkerPrincipal,
 )
 from penstock.domain.question import NOTED, Authenticate, Begin, Decide, Ended, Enter, Question, Verdict
-from penstock.domain.session import Client, SessionEnd, SessionStatus
+from penstock.domain.session import Client, Gap, SessionEnd, SessionStatus
 from penstock.engine.codec import read_question, write_apps, write_verdict
 
 USER = {"kind": "user", "id": "u1", "name": "me@example.com", "token": "t1"}
 PRINCIPAL = UserPrincipal("u1", "me@example.com", "t1")
-COUNTS = {"statements": 3, "client_bytes": 4, "upstream_bytes": 5}
+COUNTS = {"statements": 3, "client_bytes": 4, "upstream_bytes": 5, "records": 6}
+GAP = Gap(datetime.fromtimestamp(1_700_000_000, UTC), 4, "disk full")
 
 
 @pytest.mark.parametrize(
@@ -65,11 +66,19 @@ COUNTS = {"statements": 3, "client_bytes": 4, "upstream_bytes": 5}
         ),
         (
             {"ask": "ended", "session": "s", "status": "killed", "reason": "why", "head": "beef", **COUNTS},
-            Ended("s", SessionEnd(SessionStatus.KILLED, "why", 3, 4, 5, "beef")),
+            Ended("s", SessionEnd(SessionStatus.KILLED, "why", 3, 4, 5, "beef", 6)),
         ),
         (
-            {"ask": "ended", "session": "s", "status": "closed", "reason": None, "head": "", **COUNTS},
-            Ended("s", SessionEnd(SessionStatus.CLOSED, None, 3, 4, 5, None)),
+            {
+                "ask": "ended",
+                "session": "s",
+                "status": "closed",
+                "reason": None,
+                "head": "",
+                "gap": {"since": 1_700_000_000_000_000, "events": 4, "reason": "disk full"},
+                **COUNTS,
+            },
+            Ended("s", SessionEnd(SessionStatus.CLOSED, None, 3, 4, 5, None, 6, GAP)),
         ),
         (
             {
@@ -106,7 +115,7 @@ def test_what_is_no_question_is_refused(text: str) -> None:
 
 def _plan(login: PostgresLogin | None, expires_at: datetime | None) -> Plan:
     target = TcpTarget("db:5432") if login else UnixTarget("/run/x")
-    return Plan("s", "db", "a", target, login, "/r/s.rec", Limits(3600, 1024), expires_at)
+    return Plan("s", "db", "a", target, login, "/r/s.rec", RecordingRules(), Limits(3600, 1024), expires_at)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +158,7 @@ def _plan(login: PostgresLogin | None, expires_at: datetime | None) -> Plan:
                             "sslrootcert": None,
                         }
                     },
-                    "recording": {"path": "/r/s.rec"},
+                    "recording": {"path": "/r/s.rec", "level": "process", "required": True},
                     "limits": {"idle_seconds": 3600, "statement_bytes": 1024},
                     "expires_at": 1700000000,
                 }

@@ -23,6 +23,7 @@ ENDED = json.dumps(
         "statements": 0,
         "client_bytes": 0,
         "upstream_bytes": 0,
+        "records": 0,
         "head": "",
     }
 )

@@ -4,7 +4,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from penstock.domain.recording import Summary
+from penstock.domain.recording import Head, Summary
 from penstock.domain.session import Session, SessionStatus
 from penstock.services.recovery import REASON
 
@@ -17,7 +17,9 @@ ALL = timedelta(0)
 def _summary(session_id: str, *, ended: bool = False) -> Summary:
     last = NOON + timedelta(seconds=9)
     status = SessionStatus.CLOSED if ended else None
-    return Summary(session_id, "db", "postgres", "me@example.com", NOON, last, 7, ended, "beef", status)
+    return Summary(
+        session_id, "db", "postgres", "me@example.com", NOON, last, 7, ended, Head(2, "beef"), status
+    )
 
 
 async def _session(world: World) -> str:

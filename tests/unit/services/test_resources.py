@@ -32,7 +32,7 @@ async def test_presence_comes_from_the_engine_and_is_noted(world: World) -> None
     world.engine.online["a"] = AgentPresence(4, 2, NOON)
     assert (await world.services.agents.get("a")).presence == AgentPresence(4, 2, NOON)
     world.clock.turn(minutes=2)
-    keeping = Housekeeping(world.services.agents, world.tokens, world.recovery, world.engine, world.clock)
+    keeping = _housekeeping(world)
     await keeping.once()
     assert (await world.services.agents.get("a")).agent.last_seen_at == world.clock.now()
 
@@ -44,7 +44,7 @@ async def test_housekeeping_forgets_expired_tokens_and_settles_lost_ends(world: 
     world.archive.live_path(lost).unlink()
     world.engine.live.clear()
     world.clock.turn(hours=2)
-    keeping = Housekeeping(world.services.agents, world.tokens, world.recovery, world.engine, world.clock)
+    keeping = _housekeeping(world)
     await keeping.once()
     assert await world.tokens.list_for(admin.user.id) == []
     assert await world.sessions.open_ids() == []
@@ -128,3 +128,9 @@ async def test_a_user_needs_an_email_and_a_password(world: World) -> None:
         with pytest.raises(PenstockError) as refused:
             await world.services.users.create(admin, email, password, [])
         assert refused.value.code is Code.MALFORMED
+
+
+def _housekeeping(world: World) -> Housekeeping:
+    return Housekeeping(
+        world.services.agents, world.tokens, world.archive, world.recovery, world.engine, world.clock
+    )

@@ -14,7 +14,7 @@ from penstock.api.shape import Shape
 from penstock.domain.connection import ConnectionType
 from penstock.domain.errors import malformed
 from penstock.domain.recording import Verification
-from penstock.domain.session import Session, SessionFilter, SessionStatus
+from penstock.domain.session import Gap, Session, SessionFilter, SessionStatus
 from penstock.services.sessions import Sessions
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,6 +35,25 @@ class ClientShape(Shape):
     application: str
 
 
+class RecordingKeyShape(Shape):
+    """The public key of recordings, in PEM."""
+
+    key: str
+
+
+class GapShape(Shape):
+    """What is not in the recording."""
+
+    since: datetime
+    events: int
+    reason: str
+
+    @classmethod
+    def of(cls, gap: Gap) -> "GapShape":
+        """Its shape."""
+        return cls(since=gap.since, events=gap.events, reason=gap.reason)
+
+
 class SessionShape(Shape):
     """A session."""
 
@@ -52,6 +71,7 @@ class SessionShape(Shape):
     client: ClientShape
     peer: str
     head: str | None
+    gap: GapShape | None
 
     @classmethod
     def of(cls, session: Session) -> "SessionShape":
@@ -72,6 +92,7 @@ class SessionShape(Shape):
             client=ClientShape(user=said.user, database=said.database, application=said.application),
             peer=session.peer,
             head=session.head,
+            gap=None if (gap := session.gap) is None else GapShape.of(gap),
         )
 
 
@@ -120,6 +141,13 @@ class SessionResource:
             Endpoint(
                 method="GET", path="/api/sessions", call=self.list, permission=user, answers=SessionPageShape
             ),
+            Endpoint(
+                method="GET",
+                path="/api/recordings/key",
+                call=self.key,
+                permission=user,
+                answers=RecordingKeyShape,
+            ),
             Endpoint(method="GET", path=one, call=self.get, permission=user, answers=SessionShape),
             Endpoint(
                 method="GET",
@@ -164,6 +192,10 @@ class SessionResource:
         page = await self._sessions.list(identity, which, limit)
         following = _cursor(page.items[-1]) if page.more else None
         return SessionPageShape(items=[SessionShape.of(session) for session in page.items], next=following)
+
+    async def key(self) -> RecordingKeyShape:
+        """What proves that a recording is this gateway's, without a gateway."""
+        return RecordingKeyShape(key=self._sessions.recording_key())
 
     async def get(self, session_id: str, identity: CurrentIdentity) -> SessionShape:
         """One."""

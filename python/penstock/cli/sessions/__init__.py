@@ -11,6 +11,7 @@ _TABLE = {
     "get": Lazy("penstock.cli.sessions.get:get", "Show one session."),
     "replay": Lazy("penstock.cli.sessions.replay:replay", "Show what was done in a session."),
     "verify": Lazy("penstock.cli.sessions.verify:verify", "Prove that a recording is whole."),
+    "key": Lazy("penstock.cli.sessions.key:key", "Print the public key that proves recordings."),
     "kill": Lazy("penstock.cli.sessions.kill:kill", "End a live session now."),
 }
 

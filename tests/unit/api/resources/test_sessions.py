@@ -34,6 +34,7 @@ async def test_a_session_shows_all_of_itself(world: World) -> None:
         "client": {"user": "app", "database": "shop", "application": "psql"},
         "peer": PEER,
         "head": None,
+        "gap": None,
     }
     assert page == {"items": [session], "next": None}
 
