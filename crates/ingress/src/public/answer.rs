@@ -44,6 +44,10 @@ impl Body for Download {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = self.get_mut();
+        if this.flight.poll_over(cx).is_ready() {
+            this.rest = None;
+            return Poll::Ready(Some(Err(io::ErrorKind::PermissionDenied.into())));
+        }
         match Pin::new(&mut this.receive).poll_frame(cx) {
             Poll::Pending => this.idle.poll(cx).map(|()| Some(Err(io::ErrorKind::TimedOut.into()))),
             Poll::Ready(frame) => {

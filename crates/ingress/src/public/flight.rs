@@ -1,16 +1,19 @@
 //! One request from its arrival to the last byte of its answer: counted, measured, logged.
 
 use std::{
+    future::poll_fn,
     net::IpAddr,
     sync::Arc,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use http::{Method, StatusCode, request::Parts};
-use penstock_domain::Error;
+use penstock_domain::{Code, Error, Side};
 use penstock_http::Peer;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::passage::{Over, Passage};
 use crate::{Group, ingress::Inner};
 
 /// A request that is being served. Dropped, it is over.
@@ -19,12 +22,15 @@ pub(crate) struct Flight {
     begun: Instant,
     answered: Option<(StatusCode, Duration)>,
     line: Option<Box<Line>>,
+    over: Option<Over>,
+    is_over: bool,
     _counted: TaskTrackerToken,
 }
 
 /// What the access log says of it. The query may hold secrets and is left out.
 struct Line {
     peer: IpAddr,
+    user: Option<String>,
     method: Method,
     host: String,
     path: String,
@@ -42,8 +48,34 @@ impl Flight {
             begun: Instant::now(),
             answered: None,
             line: line.map(Box::new),
+            over: None,
+            is_over: false,
             _counted: inner.flights.token(),
         }
+    }
+
+    /// The caller may pass.
+    pub(super) fn admitted(&mut self, passage: Passage) {
+        self.over = passage.over;
+        if let Some(line) = &mut self.line {
+            line.user = passage.user;
+        }
+    }
+
+    /// Completes when the caller may be here no longer.
+    pub(super) async fn over(&mut self) -> Error {
+        poll_fn(|cx| self.poll_over(cx)).await;
+        Error::new(Code::Expired, Side::Policy, "the login ended while the request was served")
+            .hint("log in again")
+    }
+
+    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(over) = &mut self.over
+            && over.as_mut().poll(cx).is_ready()
+        {
+            (self.over, self.is_over) = (None, true);
+        }
+        if self.is_over { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// The head of the answer goes out.
@@ -88,6 +120,7 @@ impl Line {
         let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
         Self {
             peer: peer.address.ip(),
+            user: None,
             method: head.method.clone(),
             host: head.uri.host().or(host).unwrap_or_default().to_owned(),
             path: head.uri.path().to_owned(),
@@ -97,10 +130,11 @@ impl Line {
     }
 
     fn write(&self, group: &str, answered: Option<(StatusCode, Duration)>, took: Duration) {
-        let Self { peer, method, host, path, worker, sent } = self;
+        let Self { peer, user, method, host, path, worker, sent } = self;
         tracing::info!(
             target: "penstock::access",
             %peer,
+            user,
             %method,
             host,
             path,

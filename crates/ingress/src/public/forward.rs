@@ -29,7 +29,10 @@ where
     B::Error: Into<body::BoxError>,
 {
     let mut source = Source::new(body);
-    let answered = exchange(&mut errand, &mut source).await;
+    let answered = tokio::select! {
+        answered = exchange(&mut errand, &mut source) => answered,
+        error = flight.over() => Err(error),
+    };
     let (lease, (response, rest)) = match answered {
         Ok(answered) => answered,
         Err(error) => {

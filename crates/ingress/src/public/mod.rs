@@ -6,6 +6,7 @@ mod errand;
 mod flight;
 mod forward;
 mod head;
+mod passage;
 mod source;
 mod upgrade;
 mod websocket;
@@ -21,6 +22,7 @@ use penstock_http::{Body, Handler, Peer, body};
 
 use crate::{Ingress, Route, climbs};
 
+pub use self::passage::Passage;
 use self::{errand::Errand, flight::Flight, head::authority};
 
 /// Says who may pass, before a worker hears of a request.
@@ -31,7 +33,7 @@ pub trait Gatekeeper: Clone + Send + Sync + 'static {
         route: &Route,
         head: &mut Parts,
         peer: &Arc<Peer>,
-    ) -> impl Future<Output = Result<(), Response<Body>>> + Send;
+    ) -> impl Future<Output = Result<Passage, Response<Body>>> + Send;
 }
 
 /// Everyone may pass.
@@ -39,8 +41,8 @@ pub trait Gatekeeper: Clone + Send + Sync + 'static {
 pub struct Everyone;
 
 impl Gatekeeper for Everyone {
-    async fn admit(&self, _: &Route, _: &mut Parts, _: &Arc<Peer>) -> Result<(), Response<Body>> {
-        Ok(())
+    async fn admit(&self, _: &Route, _: &mut Parts, _: &Arc<Peer>) -> Result<Passage, Response<Body>> {
+        Ok(Passage::default())
     }
 }
 
@@ -97,10 +99,14 @@ impl<G: Gatekeeper> Public<G> {
             return Err(Error::new(Code::Forbidden, Side::Client, "CONNECT does not pass here"));
         }
         let (mut head, body) = request.into_parts();
-        if let Err(answer) = self.gatekeeper.admit(route, &mut head, peer).await {
-            return Ok(answer);
+        let mut flight = Flight::begin(inner, &route.group, &head, peer);
+        match self.gatekeeper.admit(route, &mut head, peer).await {
+            Ok(passage) => flight.admitted(passage),
+            Err(answer) => {
+                flight.answered(answer.status(), None);
+                return Ok(answer);
+            }
         }
-        let flight = Flight::begin(inner, &route.group, &head, peer);
         let errand = Errand::new(inner, &route.group, peer, authority, head, asked.is_some());
         match asked {
             None => forward::forward(errand, body, flight).await,

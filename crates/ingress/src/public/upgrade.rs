@@ -97,7 +97,10 @@ pub(super) async fn upgrade(
     asked: Asked,
     mut flight: Flight,
 ) -> Result<Response<Body>, Error> {
-    let opened = open(&mut errand, asked.protocol()).await;
+    let opened = tokio::select! {
+        opened = open(&mut errand, asked.protocol()) => opened,
+        error = flight.over() => Err(error),
+    };
     let (lease, response, send) = match opened {
         Ok(opened) => opened,
         Err(error) => {
@@ -190,6 +193,7 @@ async fn relay(errand: Errand, on: OnUpgrade, stream: Stream, lease: Lease, mut 
         }
         () = silence(&meter, errand.inner.settings.idle()) => {}
         () = errand.inner.close.cancelled() => {}
+        _error = flight.over() => {}
     }
     flight.sent(usize::try_from(meter.client()).unwrap_or(usize::MAX));
     drop(lease);
