@@ -19,6 +19,7 @@ impl Admin for GatewayAdmin {
         json!({
             "agents": shared.agents.snapshot(),
             "sessions": shared.sessions.snapshot(),
+            "apps": shared.public.as_ref().map(|public| public.snapshot()),
             "client_links": shared.clients.len(),
             "recorder_queue": shared.recorder.stats().queued.load(Relaxed),
         })

@@ -6,7 +6,7 @@ use std::{
 };
 
 use penstock_domain::{
-    Begin, Code, Credential, Decider, Ended, Error, Plan, Principal, Question, Side, Verdict,
+    Begin, Code, Credential, Decider, Ended, Enter, Error, Plan, Principal, Question, Side, Verdict, Visitor,
 };
 use tokio::time::timeout;
 
@@ -60,6 +60,13 @@ impl Asker {
 
     pub(crate) async fn ended(&self, metrics: &Metrics, ended: Ended) -> Result<(), Error> {
         noted(self.ask(metrics, "ended", Question::Ended(ended)).await)
+    }
+
+    pub(crate) async fn enter(&self, metrics: &Metrics, enter: Enter) -> Result<Visitor, Error> {
+        match self.ask(metrics, "enter", Question::Enter(enter)).await {
+            Verdict::Visitor(visitor) => Ok(visitor),
+            verdict => Err(denial(verdict)),
+        }
     }
 
     async fn ask(&self, metrics: &Metrics, what: &'static str, question: Question) -> Verdict {

@@ -2,6 +2,7 @@
 
 use std::{fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
 use penstock_http::Limits;
 use penstock_link::Keepalive;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,9 @@ pub struct Config {
     /// The port for links on mutual TLS; none without it.
     #[serde(default)]
     pub tunnel: Option<Tunnel>,
+    /// The port of the published apps; none without it.
+    #[serde(default)]
+    pub public: Option<PublicPort>,
     /// Seconds of silence before a link is asked whether its peer lives.
     #[serde(default = "defaults::keepalive_seconds")]
     pub keepalive_seconds: u64,
@@ -115,6 +119,11 @@ impl Config {
         }
     }
 
+    /// What bounds the connections of the public port.
+    pub(crate) fn public_limits(&self, port: &PublicPort) -> Limits {
+        Limits { proxy_protocol: port.trusted.clone(), ..self.limits() }
+    }
+
     pub(crate) const fn handshake(&self) -> Duration {
         Duration::from_secs(self.handshake_seconds)
     }
@@ -145,6 +154,20 @@ impl fmt::Debug for Tunnel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tunnel").field("listen", &self.listen).finish_non_exhaustive()
     }
+}
+
+/// The port of the published apps.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublicPort {
+    /// `HOST:PORT`.
+    pub listen: String,
+    /// Without it the port speaks plaintext only.
+    #[serde(default, skip_serializing)]
+    pub tls: Option<Tls>,
+    /// Networks of load balancers that say who calls.
+    #[serde(default)]
+    pub trusted: Vec<IpNet>,
 }
 
 /// A certificate and its key.

@@ -6,6 +6,7 @@ mod clock;
 mod config;
 mod http;
 mod metrics;
+mod public;
 mod registry;
 mod session;
 mod shared;
@@ -22,7 +23,8 @@ use penstock_link::tls;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
-pub use config::{Config, Tls, Tunnel};
+pub use config::{Config, PublicPort, Tls, Tunnel};
+pub use public::{App, AppState, Route};
 pub use registry::{AgentState, SessionState};
 
 use crate::{
@@ -46,6 +48,8 @@ pub struct Addresses {
     pub grpc: String,
     /// Links on mutual TLS, if enabled.
     pub tunnel: Option<String>,
+    /// Published apps, if enabled.
+    pub public: Option<String>,
     /// Metrics and state, if enabled.
     pub admin: Option<String>,
 }
@@ -65,11 +69,16 @@ impl Gateway {
             Some(tunnel) => Some(tunnel::bind(tunnel).await?),
             None => None,
         };
+        let public = match &config.public {
+            Some(port) => Some((public::bind(port).await?, config.public_limits(port))),
+            None => None,
+        };
         let port = config.admin_listen.as_deref().map(Port::bind).transpose()?;
         let addresses = Addresses {
             http: http.address(),
             grpc: grpc.address(),
             tunnel: tunnel.as_ref().map(|(listener, _)| listener.address()),
+            public: public.as_ref().map(|((listener, _), _)| listener.address()),
             admin: port.as_ref().map(Port::address),
         };
         let shared = Arc::new(Shared::new(config, decider)?);
@@ -81,6 +90,9 @@ impl Gateway {
         }
         if let Some((listener, acceptor)) = tunnel {
             tokio::spawn(tunnel::serve(listener, acceptor, Arc::clone(&shared)));
+        }
+        if let (Some(((listener, acceptor), limits)), Some(apps)) = (public, shared.public.clone()) {
+            tokio::spawn(public::serve(listener, acceptor, limits, apps, Arc::clone(&shared)));
         }
         if let Some(port) = port {
             port.serve(admin, Arc::new(GatewayAdmin(Arc::clone(&shared))), shared.close.clone());
@@ -105,6 +117,27 @@ impl Gateway {
         self.shared.agents.snapshot()
     }
 
+    /// Apps with a worker's link, by name.
+    #[must_use]
+    pub fn apps(&self) -> std::collections::BTreeMap<String, AppState> {
+        self.shared.public.as_ref().map(|public| public.snapshot()).unwrap_or_default()
+    }
+
+    /// These are all apps from now on; without a public port nobody asks for them.
+    ///
+    /// # Errors
+    /// What is wrong with a route; everything stays as it was.
+    pub fn publish(&self, apps: Vec<App>) -> Result<(), Error> {
+        self.shared.public.as_ref().map_or(Ok(()), |public| public.publish(apps))
+    }
+
+    /// Whoever entered an app is asked about again.
+    pub fn forget_visitors(&self) {
+        if let Some(public) = &self.shared.public {
+            public.visitors.forget();
+        }
+    }
+
     /// Live sessions, by identifier.
     #[must_use]
     pub fn sessions(&self) -> std::collections::BTreeMap<String, SessionState> {
@@ -121,6 +154,9 @@ impl Gateway {
         // In this order: a session that loses its link has another reason than the true one.
         let ended = self.shared.sessions.end_token(token);
         self.shared.clients.end(token);
+        if let Some(public) = &self.shared.public {
+            public.visitors.end_token(token);
+        }
         ended
     }
 
@@ -134,16 +170,26 @@ impl Gateway {
         self.shared.agents.end(name)
     }
 
-    /// Not ready, no new links or sessions; running ones may finish for `grace`, then they are ended and their
+    /// Not ready, no new links, sessions or requests; running ones may finish for `grace`, then they are ended and
     /// recordings closed.
     pub async fn shutdown(&self, grace: Duration) {
         self.ready(false);
         self.shared.drain.cancel();
+        tokio::join!(self.end_sessions(grace), self.end_requests(grace));
+        self.shared.close.cancel();
+    }
+
+    async fn end_requests(&self, grace: Duration) {
+        if let Some(public) = &self.shared.public {
+            public.ingress.shutdown(grace).await;
+        }
+    }
+
+    async fn end_sessions(&self, grace: Duration) {
         if tokio::time::timeout(grace, self.shared.sessions.empty()).await.is_err() {
             self.shared.sessions.end_all(Status::Closed, "the gateway was shut down");
             // Sessions end within a second; the rest is for their recordings.
             let _ended = tokio::time::timeout(Duration::from_secs(10), self.shared.sessions.empty()).await;
         }
-        self.shared.close.cancel();
     }
 }

@@ -19,7 +19,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::shared::Shared;
+use crate::{public::Public, shared::Shared};
 
 type Text = &'static str;
 
@@ -78,7 +78,7 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(public: Option<&Public>) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("penstock"),
             ports: Ports::default(),
@@ -91,6 +91,9 @@ impl Metrics {
         };
         metrics.register_counters();
         metrics.register_gauges();
+        if let Some(public) = public {
+            public.ingress.metrics().register(&mut metrics.registry);
+        }
         metrics
     }
 

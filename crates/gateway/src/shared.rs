@@ -13,6 +13,7 @@ use crate::{
     ask::Asker,
     http::Api,
     metrics::Metrics,
+    public::Public,
     registry::{Agents, Cancels, Credentials, Sessions},
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     /// Agents' links on mutual TLS, by their certificate.
     pub certificates: Credentials,
     pub api: Api,
+    /// Published apps, where there is a port for them.
+    pub public: Option<Arc<Public>>,
     pub sessions: Sessions,
     pub cancels: Cancels,
     pub ready: Ready,
@@ -44,9 +47,11 @@ impl Shared {
         let recorder = Recorder::start(config.recorder_threads, config.recorder_queue).map_err(|error| {
             Error::new(Code::Recorder, Side::Gateway, format!("the recorder cannot start: {error}"))
         })?;
+        let public = config.public.is_some().then(|| Arc::new(Public::new(&config)));
         Ok(Self {
             asker: Asker::new(decider, config.ask_timeout()),
-            metrics: Metrics::new(),
+            metrics: Metrics::new(public.as_deref()),
+            public,
             recorder,
             agents: Agents::default(),
             clients: Credentials::default(),

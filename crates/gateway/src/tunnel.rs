@@ -1,4 +1,4 @@
-//! The tunnel port: agents' links on mutual TLS.
+//! The tunnel port: links of agents and workers on mutual TLS.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -8,7 +8,12 @@ use penstock_link::{
     carrier::tls::{Accepted, Acceptor},
     tls::Certificate,
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
 
 use crate::{Tunnel, shared::Shared, transport};
 
@@ -27,22 +32,22 @@ pub(crate) async fn serve(listener: Listener, acceptor: Acceptor, shared: Arc<Sh
     listener.serve(accepting, move |tcp, peer| link(acceptor.clone(), Arc::clone(&shared), tcp, peer)).await;
 }
 
-async fn link(acceptor: Acceptor, shared: Arc<Shared>, tcp: TcpStream, peer: SocketAddr) {
+async fn link(acceptor: Acceptor, shared: Arc<Shared>, tcp: TcpStream, address: SocketAddr) {
+    let peer = address.to_string();
     let handshake = timeout(shared.config.handshake(), acceptor.accept(tcp)).await;
     let accepted = handshake.unwrap_or_else(|_| Err("timed out".into()));
     shared.metrics.ports.handshake(PORT, accepted.is_ok());
     let Accepted { bytes, certificate } = match accepted {
         Ok(accepted) => accepted,
         Err(why) => {
-            tracing::warn!(target: "penstock::link", %peer, why, "no handshake");
+            tracing::warn!(target: "penstock::link", peer, why, "no handshake");
             return;
         }
     };
-    let Certificate { names, fingerprint, .. } = certificate;
+    let Certificate { names, fingerprint, .. } = certificate.clone();
     // Registered first: a revocation during the decision finds the link.
     let close = shared.close.child_token();
     let _registered = shared.certificates.add(&fingerprint, close.clone());
-    let peer = peer.to_string();
     let credential = Credential::Certificate { names, fingerprint };
     tracing::debug!(target: "penstock::link", peer, ?credential, "handshake");
     let decided = match shared.draining() {
@@ -52,12 +57,32 @@ async fn link(acceptor: Acceptor, shared: Arc<Shared>, tcp: TcpStream, peer: Soc
     match decided {
         Ok(Principal::Agent { name }) => transport::agent(&shared, &name, &peer, bytes, &close).await,
         Ok(Principal::Worker { name, app }) => {
-            let why = "published apps are not served: PUBLIC_LISTEN is not set";
-            tracing::warn!(target: "penstock::link", peer, worker = name, app, why, "worker refused");
+            if let Err(why) = worker(&shared, bytes, certificate, &app, address, &close).await {
+                tracing::warn!(target: "penstock::link", peer, worker = name, app, why, "worker refused");
+            }
         }
         Ok(Principal::User { name, .. }) => {
             tracing::warn!(target: "penstock::link", peer, user = name, "certificates are for agents");
         }
         Err(error) => tracing::warn!(target: "penstock::link", peer, %error, "certificate refused"),
     }
+}
+
+/// Holds a worker's link until it is lost or `close`.
+async fn worker<T>(
+    shared: &Shared,
+    bytes: T,
+    certificate: Certificate,
+    app: &str,
+    address: SocketAddr,
+    close: &CancellationToken,
+) -> Result<(), String>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let Some(public) = &shared.public else {
+        return Err("published apps are not served: PUBLIC_LISTEN is not set".into());
+    };
+    shared.metrics.link_opened("worker");
+    public.ingress.carry(bytes, certificate, app, address, close).await
 }

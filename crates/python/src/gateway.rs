@@ -61,6 +61,25 @@ impl Gateway {
         py.detach(|| render(&running.gateway.agents()))
     }
 
+    /// Apps with a worker's link, by name, in JSON.
+    fn apps(&self, py: Python<'_>) -> PyResult<String> {
+        let running = self.running()?;
+        py.detach(|| render(&running.gateway.apps()))
+    }
+
+    /// These are all apps from now on, in JSON.
+    fn publish(&self, py: Python<'_>, apps: &str) -> PyResult<()> {
+        let running = self.running()?;
+        let apps = parse("apps", apps)?;
+        py.detach(|| running.gateway.publish(apps)).map_err(|error| raise(&error))
+    }
+
+    /// Whoever entered an app is asked about again.
+    fn forget_visitors(&self) -> PyResult<()> {
+        self.running()?.gateway.forget_visitors();
+        Ok(())
+    }
+
     /// Live sessions, by identifier, in JSON.
     fn sessions(&self, py: Python<'_>) -> PyResult<String> {
         let running = self.running()?;
