@@ -21,6 +21,7 @@ from tests.e2e.stack.haproxy import device
 from tests.e2e.stack.http2 import Http2, dial
 from tests.e2e.stack.peers import Peers
 from tests.e2e.stack.publish import Certificates, Stage, staged, wait_for_answer
+from tests.e2e.stack.worker import APPLICATION
 
 MIB = 1 << 20
 
@@ -45,24 +46,53 @@ class Way:
         )
 
 
-def haproxy_twice(release: str) -> Callable[[Stage], Way]:
-    """HAProxy at both ends, as shipped."""
+def haproxy_edge(release: str, *, forwarding: bool = False) -> Callable[[Stage], Way]:
+    """A worker that dials HAProxy; the application is in it, or behind it."""
 
     def start(stage: Stage) -> Way:
         edge = stage.edge(release)
-        edge.process.end()
-        edge.worker = "device"
-        edge.start()
-        far = device(stage.haproxy(release), stage.certificates.device, edge.tunnel_port, stage.upstream())
-        wait_for_answer(edge.url, edge.process, far)
+        what = f"http://127.0.0.1:{stage.upstream()}" if forwarding else APPLICATION
+        worker = stage.worker(edge.tunnel_port, what)
+        wait_for_answer(edge.url, edge.process, worker.process)
         return Way(edge.public_port)
 
     return start
 
 
+def haproxy_device(release: str) -> Callable[[Stage], Way]:
+    """HAProxy that dials a proxy."""
+
+    def start(stage: Stage) -> Way:
+        proxy = stage.proxy()
+        far = device(stage.haproxy(release), stage.certificates.device, proxy.tunnel_port, stage.upstream())
+        wait_for_answer(proxy.url, proxy.process, far)
+        return Way(proxy.public_port)
+
+    return start
+
+
+def penstock(flavour: str, *, forwarding: bool = False) -> Callable[[Stage], Way]:
+    """A worker that dials a proxy."""
+
+    def start(stage: Stage) -> Way:
+        proxy = stage.proxy()
+        what = f"http://127.0.0.1:{stage.upstream()}" if forwarding else APPLICATION
+        worker = stage.worker(proxy.tunnel_port, what, "--flavour", flavour)
+        wait_for_answer(proxy.url, proxy.process, worker.process)
+        return Way(proxy.public_port)
+
+    return start
+
+
 WAYS: dict[str, Callable[[Stage], Way]] = {
-    "haproxy-3.0-twice": haproxy_twice("trixie"),
-    "haproxy-3.2-twice": haproxy_twice("sid"),
+    "haproxy-3.0-to-worker": haproxy_edge("trixie"),
+    "haproxy-3.2-to-worker": haproxy_edge("sid"),
+    "haproxy-3.2-to-upstream": haproxy_edge("sid", forwarding=True),
+    "proxy-to-haproxy-3.0": haproxy_device("trixie"),
+    "proxy-to-haproxy-3.2": haproxy_device("sid"),
+    "proxy-to-worker-h2": penstock("h2"),
+    "proxy-to-worker-rh2": penstock("rh2"),
+    "proxy-to-upstream-h2": penstock("h2", forwarding=True),
 }
 
 

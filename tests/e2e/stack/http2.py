@@ -136,18 +136,18 @@ class Http2:
             if not body:
                 return
 
-    def receive(self, seconds: float = 20) -> bool:
-        """Takes what the peer sends next; False if it has ended the connection."""
+    def receive(self, seconds: float = 20) -> None:
+        """Takes what the peer sends next, if it sends anything in time."""
         self.transport.settimeout(seconds)
         try:
             data = self.transport.recv(65536)
         except TimeoutError:
-            return True
+            return
         except OSError:
             data = b""
         if not data:
             self.closed = True
-            return False
+            return
         if self._unread:
             taken = min(len(data), len(self._unread))
             assert data[:taken] == self._unread[:taken], data
@@ -157,15 +157,15 @@ class Http2:
             if isinstance(event, DataReceived) and self.acknowledge:
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         self.flush()
-        return True
 
     def until(self, what: str, look: Callable[[], T | None], seconds: float = 20) -> T:
         """Receives until `look` finds something."""
         deadline = time.monotonic() + seconds
         while (found := look()) is None:
             left = deadline - time.monotonic()
-            if left <= 0 or not self.receive(left):
+            if self.closed or left <= 0:
                 raise AssertionError(f"there was no {what}; the last events: {self.events[-5:]}")
+            self.receive(left)
         return found
 
     def event(self, kind: type[E], stream: int | None = None, seconds: float = 20) -> E:
@@ -181,7 +181,7 @@ class Http2:
 
     def answer(self, stream: int, seconds: float = 20) -> Answer:
         """The whole answer on a stream, once it ended or was reset."""
-        self.until(f"end of stream {stream}", lambda: self._end(stream), seconds)
+        self.until(f"end of stream {stream}", lambda: self.ended(stream), seconds)
         return self.so_far(stream)
 
     def so_far(self, stream: int) -> Answer:
@@ -206,9 +206,16 @@ class Http2:
         """What has come of a body, once it is at least so long."""
         return self.until(f"{size} B of stream {stream}", lambda: self._body(stream, size), seconds)
 
-    def goaway(self, seconds: float = 20) -> int:
-        """The code of the peer's GOAWAY; it must come before the connection ends."""
-        return int(self.event(ConnectionTerminated, seconds=seconds).error_code or 0)
+    def ended(self, stream: int) -> Event | None:
+        """The event that ended a stream, if there was one."""
+        ends = (StreamEnded, StreamReset)
+        found = (event for event in self.events if isinstance(event, ends) and event.stream_id == stream)
+        return next(found, None)
+
+    def goaway(self) -> int | None:
+        """The code of the peer's GOAWAY, if it sent one."""
+        found = (event for event in self.events if isinstance(event, ConnectionTerminated))
+        return next((int(event.error_code or 0) for event in found), None)
 
     def wait_for_end(self, seconds: float = 20) -> None:
         """Returns once the peer ended the connection; AssertionError if it does not."""
@@ -221,11 +228,6 @@ class Http2:
     def _body(self, stream: int, size: int) -> bytes | None:
         body = self.so_far(stream).body
         return body if len(body) >= size else None
-
-    def _end(self, stream: int) -> Event | None:
-        ends = (StreamEnded, StreamReset)
-        found = (event for event in self.events if isinstance(event, ends) and event.stream_id == stream)
-        return next(found, None)
 
 
 def dial(port: int) -> socket.socket:

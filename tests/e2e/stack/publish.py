@@ -16,8 +16,9 @@ from tests.e2e.stack.peers import Peers
 from tests.e2e.stack.pki import Issued
 from tests.e2e.stack.ports import free_port, listens
 from tests.e2e.stack.processes import Process, Processes
+from tests.e2e.stack.proxy import Proxy
 from tests.e2e.stack.waiting import until
-from tests.e2e.stack.worker import APPLICATION, TREE, Worker
+from tests.e2e.stack.worker import APPLICATION, Worker, importing
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,12 @@ class Stage:
         edge.start()
         return edge
 
+    def proxy(self, *options: str) -> Proxy:
+        """A proxy, started."""
+        proxy = Proxy(self.folder / "proxy", self.processes, self.certificates.edge, options)
+        proxy.start()
+        return proxy
+
     def worker(self, port: int, what: str = APPLICATION, *options: str) -> Worker:
         """A worker that dials this port, started."""
         worker = Worker(self.folder / "worker", self.processes, self.certificates.worker, port, what)
@@ -71,7 +78,7 @@ class Stage:
             "--log-level",
             "warning",
         ]
-        self.processes.start("uvicorn", command, {**os.environ, "PYTHONPATH": str(TREE)})
+        self.processes.start("uvicorn", command, {**os.environ, **importing()})
         until("uvicorn listens", lambda: listens(port))
         return port
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,13 @@ from tests.e2e.stack.pki import Issued
 from tests.e2e.stack.processes import Process, Processes
 
 APPLICATION = "tests.e2e.stack.application:app"
-TREE = Path(__file__).parents[3]
-"""Where the tests are imported from."""
+_TREE = Path(__file__).parents[3]
+
+
+def importing() -> dict[str, str]:
+    """The variable by which another process finds the test's application."""
+    before = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join([str(_TREE), *([before] if before else [])])}
 
 
 @dataclass
@@ -35,6 +41,6 @@ class Worker:
         command = [PENSTOCK, "start", "worker", self.what, "--connect", f"127.0.0.1:{self.port}"]
         command += ["--cert", str(self.certificate.cert), "--key", str(self.certificate.key)]
         command += ["--ca", str(self.certificate.ca), *self.options]
-        variables = {"PYTHONPATH": str(TREE), "LOG_LEVEL": "DEBUG", **self.variables}
+        variables = {**importing(), "LOG_LEVEL": "DEBUG", **self.variables}
         self.process = self.processes.start("worker", command, environment(self.home, variables))
         return self.process
