@@ -10,21 +10,15 @@
 """
 
 import asyncio
-from os import PathLike
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from penstock.domain.addresses import parse_address
+from penstock.arguments import Pem, between, host_port, optional_pem, pem
 from penstock.domain.errors import Code, PenstockError, Side, malformed
-from penstock.domain.pem import decode_pem
 from penstock.engine.application import Application, ASGIApplication
 from penstock.engine.worker import Flavour, Forward, Worker, WorkerConfig
 
 __all__ = ["ASGIApplication", "Flavour", "MutualTLSRequired", "Pem", "WorkerPool"]
-
-Pem = str | PathLike[str]
-"""PEM, as its text or as the path of a file that holds it."""
 
 _POLL_SECONDS = 0.5
 _PATIENCE_SECONDS = 5.0
@@ -84,17 +78,19 @@ class WorkerPool:
         if (app is None) == (upstream is None):
             raise malformed("a worker serves with an app or with an upstream", hint="give one of the two")
         self._app = app
-        self._forward = None if upstream is None else Forward(upstream, _read("upstream_ca", upstream_ca))
+        self._forward = (
+            None if upstream is None else Forward(upstream, optional_pem("upstream_ca", upstream_ca))
+        )
         self._config = WorkerConfig(
-            connect=_address(address),
-            chain_pem=_pem("certificate", certificate),
-            key_pem=_pem("key", key),
-            ca_pem=_read("ca", ca),
+            connect=host_port("address", address, "name the proxy's tunnel port"),
+            chain_pem=pem("certificate", certificate),
+            key_pem=pem("key", key),
+            ca_pem=optional_pem("ca", ca),
             server_name=server_name,
-            connections=_between(1, _CONNECTIONS, "connections", connections),
-            streams=_between(1, _STREAMS, "max_concurrent_streams", max_concurrent_streams),
+            connections=between(1, _CONNECTIONS, "connections", connections),
+            streams=between(1, _STREAMS, "max_concurrent_streams", max_concurrent_streams),
             flavour=flavour,
-            keepalive_seconds=_between(1, 3600, "keepalive_seconds", keepalive_seconds),
+            keepalive_seconds=between(1, 3600, "keepalive_seconds", keepalive_seconds),
             admin_listen=admin_listen,
         )
         self._application: Application | None = None
@@ -166,33 +162,3 @@ class WorkerPool:
         worker = Worker(self._config, serves)
         worker.start()
         return worker
-
-
-def _address(text: str) -> str:
-    try:
-        return str(parse_address(text))
-    except ValueError as error:
-        raise malformed(f"address: {error}", hint="name the proxy's tunnel port") from None
-
-
-def _between(least: int, most: int, name: str, value: int) -> int:
-    if not least <= value <= most:
-        raise malformed(f"{name} is {value}", hint=f"it may be {least} to {most}")
-    return value
-
-
-def _read(name: str, value: Pem | None) -> str | None:
-    return None if value is None else _pem(name, value)
-
-
-def _pem(name: str, value: Pem) -> str:
-    if isinstance(value, str) and "-----BEGIN " in value:
-        return value
-    try:
-        return decode_pem(Path(value).expanduser().read_text("ascii"))
-    except OSError as error:
-        raise malformed(
-            f"{name}: {value} cannot be read: {error.strerror}", hint="is the path right?"
-        ) from None
-    except ValueError as error:
-        raise malformed(f"{name}: {value} {error}", hint="give PEM, or the path of a PEM file") from None
