@@ -100,7 +100,7 @@ def parse_route(text: str) -> Route:
     host, slash, rest = text.partition("/")
     path = (slash + rest).rstrip("/")
     host = host.lower().removesuffix(".")
-    if not is_host(host.removeprefix("*.")) or len(text) > _ROUTE_CHARACTERS:
+    if ":" in host or not is_host(host.removeprefix("*.")) or len(text) > _ROUTE_CHARACTERS:
         raise _bad_route(text, "it begins with no host name")
     if path and (not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/"))):
         raise _bad_route(text, "its path is none")

@@ -30,6 +30,8 @@ def test_a_route_is_a_host_and_the_beginning_of_a_path(text: str, host: str, pat
         "/shop",
         "https://shop.example.com",
         "shop.example.com:8080",
+        "::1",
+        "[::1]",
         "a b.example",
         "*",
         "a.*.example",

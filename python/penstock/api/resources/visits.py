@@ -100,7 +100,7 @@ class VisitResource:
             COOKIE,
             grant.secret,
             expires=grant.identity.token.expires_at,
-            secure=self._secure or request.headers.get("x-forwarded-proto") == "https",
+            secure=self._is_secure(request),
             httponly=True,
             samesite="lax",
         )
@@ -119,7 +119,7 @@ class VisitResource:
             if error.code not in (Code.UNAUTHENTICATED, Code.NOT_FOUND):
                 raise
         answer = RedirectResponse(f"{RESERVED}/login", 303)
-        answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
+        answer.delete_cookie(COOKIE, secure=self._is_secure(request), httponly=True, samesite="lax")
         return answer
 
     async def denied(self, request: Request, app: App, peer: Peer) -> Response:
@@ -132,6 +132,9 @@ class VisitResource:
         except PenstockError as error:
             return _html(denied_page(_host(request), error), STATUS[error.code])
         return RedirectResponse("/", 303)  # it was granted a moment ago
+
+    def _is_secure(self, request: Request) -> bool:
+        return self._secure or request.headers.get("x-forwarded-proto") == "https"
 
 
 def local_path(text: str) -> str:
