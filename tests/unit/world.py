@@ -43,6 +43,7 @@ from penstock.services.groups import Groups
 from penstock.services.health import Health
 from penstock.services.recovery import Recovery
 from penstock.services.server import ServerInfo
+from penstock.services.service_accounts import ServiceAccounts
 from penstock.services.sessions import Sessions
 from penstock.services.setup import Setup
 from penstock.services.tokens import Tokens
@@ -54,6 +55,7 @@ from penstock.store.connections import ConnectionTable
 from penstock.store.database import Database
 from penstock.store.groups import GroupTable
 from penstock.store.revocations import RevocationTable
+from penstock.store.service_accounts import ServiceAccountTable
 from penstock.store.sessions import SessionTable
 from penstock.store.tokens import TokenTable
 from penstock.store.users import UserTable
@@ -279,6 +281,9 @@ def _build(folder: Path, database: Database) -> World:
         tokens=token_service,
         users=Users(users, tokens, passwords, clock, token_service, endings, admin_group="admin"),
         groups=Groups(groups, endings, admin_group="admin"),
+        service_accounts=ServiceAccounts(
+            ServiceAccountTable(database), tokens, secrets, clock, token_service, endings
+        ),
         agents=Agents(agents, secrets, clock, engine, endings, server),
         certificates=Certificates(revocations, clock, engine),
         connections=Connections(connections, agents, policy, clock, engine, endings, admin_group="admin"),

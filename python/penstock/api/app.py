@@ -18,6 +18,7 @@ from penstock.api.resources.groups import GroupResource
 from penstock.api.resources.health import HealthResource
 from penstock.api.resources.login import LoginResource
 from penstock.api.resources.server import ServerResource
+from penstock.api.resources.service_accounts import ServiceAccountResource
 from penstock.api.resources.sessions import SessionResource
 from penstock.api.resources.tokens import TokenResource
 from penstock.api.resources.users import UserResource
@@ -64,6 +65,7 @@ def _resources(services: Services) -> list[Endpoint]:
         *TokenResource(services.tokens).endpoints(),
         *UserResource(services.users).endpoints(),
         *GroupResource(services.groups).endpoints(),
+        *ServiceAccountResource(services.service_accounts).endpoints(),
         *AgentResource(services.agents).endpoints(),
         *CertificateResource(services.certificates).endpoints(),
         *AppResource(services.apps).endpoints(),

@@ -56,6 +56,7 @@ from penstock.services.health import Health
 from penstock.services.housekeeping import Housekeeping
 from penstock.services.recovery import Recovery
 from penstock.services.server import ServerInfo
+from penstock.services.service_accounts import ServiceAccounts
 from penstock.services.sessions import Sessions
 from penstock.services.setup import Setup
 from penstock.services.tokens import Tokens
@@ -68,6 +69,7 @@ from penstock.store.connections import ConnectionTable
 from penstock.store.database import Database
 from penstock.store.groups import GroupTable
 from penstock.store.revocations import RevocationTable
+from penstock.store.service_accounts import ServiceAccountTable
 from penstock.store.sessions import SessionTable
 from penstock.store.tokens import TokenTable
 from penstock.store.users import UserTable
@@ -236,6 +238,9 @@ def _services(
             store.users, store.tokens, core.passwords, core.clock, tokens, endings, admin_group=admin_group
         ),
         groups=Groups(store.groups, endings, admin_group=admin_group),
+        service_accounts=ServiceAccounts(
+            ServiceAccountTable(store.database), store.tokens, core.secrets, core.clock, tokens, endings
+        ),
         agents=agents,
         certificates=Certificates(store.revocations, core.clock, engine),
         connections=Connections(

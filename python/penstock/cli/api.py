@@ -67,6 +67,10 @@ class Api:
         more = {"timeout": seconds} if seconds else {}
         return self._json("POST", path, json=body, **more)
 
+    def patch(self, *path: str, body: Json) -> Json:
+        """The JSON answer to a PATCH."""
+        return self._json("PATCH", path, json=body)
+
     def delete(self, *path: str) -> Json:
         """Deletes a resource."""
         return self._json("DELETE", path)

@@ -16,10 +16,10 @@ from penstock.cli.roles import run_role
 def egress(path: object) -> None:
     """Start the forward proxy: it knows who asks, decides, resolves safely, and writes down what left.
 
-    Without a configuration it listens on 127.0.0.1:3128, for this machine alone, and lets through what leads to
-    public addresses: plain HTTP to any port, tunnels to port 443. The access log goes to standard output. The
-    configuration is read again when it changes, and by the signal HUP; a bad one is refused whole while the
-    old one stays.
+    Without a configuration it listens on 127.0.0.1:3128, for this machine alone, and lets through what leads
+    to public addresses: plain HTTP to any port, tunnels to port 443. The access log goes to standard output.
+    The configuration is read again when it changes, and by the signal HUP; a bad one is refused whole while
+    the old one stays.
 
     \b
     Examples:

@@ -16,6 +16,7 @@ from penstock.domain.certificate import (
 )
 from penstock.domain.connection import Connection
 from penstock.domain.recording import Head, Summary, Verification
+from penstock.domain.service_account import ServiceAccount
 from penstock.domain.session import Meter, Session, SessionEnd, SessionFilter, SessionStatus
 from penstock.domain.user import Group, Token, User
 
@@ -66,6 +67,21 @@ class TokenRepository(Protocol):
     async def list_for(self, user_id: str) -> Sequence[Token]: ...
     async def delete(self, token_id: str) -> bool: ...
     async def prune(self, expired_before: datetime) -> int: ...
+
+
+class ServiceAccountRepository(Protocol):
+    """Service accounts. Each has one key, which is a token."""
+
+    async def add(self, account: ServiceAccount, key: Token, digest: str) -> None:
+        """Raises ``conflict`` if the name is taken."""
+
+    async def get(self, id_or_name: str) -> ServiceAccount | None: ...
+    async def list(self) -> Sequence[ServiceAccount]: ...
+    async def disable(self, account_id: str, disabled: bool) -> bool: ...
+    async def rekey(self, key: Token, digest: str) -> None:
+        """The account has this key from now on, and no other."""
+
+    async def delete(self, account_id: str) -> bool: ...
 
 
 class AgentRepository(Protocol):
@@ -234,6 +250,7 @@ class Secrets(Protocol):
 
     def token(self) -> str: ...
     def agent_secret(self) -> str: ...
+    def service_key(self) -> str: ...
     def digest(self, secret: str) -> str: ...
     def matches(self, secret: str, digest: str) -> bool:
         """Compares in constant time."""

@@ -9,6 +9,7 @@ import secrets
 
 TOKEN_PREFIX = "pst_"  # noqa: S105 - names the kind of secret, is none
 AGENT_PREFIX = "psa_"
+SERVICE_PREFIX = "pss_"
 
 
 class RandomSecrets:
@@ -21,6 +22,10 @@ class RandomSecrets:
     def agent_secret(self) -> str:
         """The secret in an agent's key."""
         return AGENT_PREFIX + secrets.token_urlsafe(32)
+
+    def service_key(self) -> str:
+        """A service account's key."""
+        return SERVICE_PREFIX + secrets.token_urlsafe(32)
 
     def digest(self, secret: str) -> str:
         """SHA-256 in hex."""

@@ -10,6 +10,7 @@ from penstock.services.connections import Connections
 from penstock.services.groups import Groups
 from penstock.services.health import Health
 from penstock.services.server import ServerInfo
+from penstock.services.service_accounts import ServiceAccounts
 from penstock.services.sessions import Sessions
 from penstock.services.setup import Setup
 from penstock.services.tokens import Tokens
@@ -26,6 +27,7 @@ class Services:
     tokens: Tokens
     users: Users
     groups: Groups
+    service_accounts: ServiceAccounts
     agents: Agents
     certificates: Certificates
     connections: Connections

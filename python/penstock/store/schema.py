@@ -82,6 +82,15 @@ tokens = Table(
     Column("expires_at", Micros, nullable=False, index=True),
 )
 
+# What is known of users that are programs; their keys are tokens.
+service_accounts = Table(
+    "service_accounts",
+    metadata,
+    Column("id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("disabled", Boolean, nullable=False),
+    Column("expires_at", Micros),
+)
+
 agents = Table(
     "agents",
     metadata,

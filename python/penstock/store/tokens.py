@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, delete, insert, select
 
 from penstock.domain.user import Token, User
 from penstock.store.database import Database
-from penstock.store.schema import tokens, users
+from penstock.store.schema import service_accounts, tokens, users
 from penstock.store.users import USER_GROUPS, user_of
 
 _TOKEN = (
@@ -32,11 +32,11 @@ class TokenTable:
             )
 
     async def by_digest(self, digest: str) -> tuple[Token, User] | None:
-        """The token of this digest, with its user."""
+        """The token of this digest, with its user; None while that is disabled."""
         return await self._find(tokens.c.digest == digest)
 
     async def by_id(self, token_id: str) -> tuple[Token, User] | None:
-        """The token, with its user."""
+        """The token, with its user; None while that is disabled."""
         return await self._find(tokens.c.id == token_id)
 
     async def list_for(self, user_id: str) -> Sequence[Token]:
@@ -59,7 +59,12 @@ class TokenTable:
             return result.rowcount
 
     async def _find(self, condition: ColumnElement[bool]) -> tuple[Token, User] | None:
-        query = select(users, USER_GROUPS, *_TOKEN).join_from(tokens, users).where(condition)
+        disabled = select(service_accounts.c.id).where(service_accounts.c.disabled)
+        query = (
+            select(users, USER_GROUPS, *_TOKEN)
+            .join_from(tokens, users)
+            .where(condition, tokens.c.user_id.not_in(disabled))
+        )
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
         if row is None:

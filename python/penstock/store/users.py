@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,10 +11,12 @@ from penstock.domain.errors import conflict
 from penstock.domain.user import User
 from penstock.store.database import Database
 from penstock.store.groups import ensure_groups, group_names, groups_of
-from penstock.store.schema import user_groups, users
+from penstock.store.schema import service_accounts, user_groups, users
 
 USER_GROUPS = groups_of(user_groups, user_groups.c.user_id, users.c.id)
 """The column that :func:`user_of` reads the groups from."""
+
+_PEOPLE = users.c.id.not_in(select(service_accounts.c.id))
 
 
 def user_of(row: Row[Any]) -> User:
@@ -42,17 +44,17 @@ class UserTable:
             return True
 
     async def get(self, id_or_email: str) -> User | None:
-        """By identifier or e-mail."""
+        """By identifier or e-mail; a service account by its identifier alone."""
         found = await self._find(id_or_email)
         return None if found is None else found[0]
 
     async def login(self, email: str) -> tuple[User, str] | None:
         """The user with its password hash."""
-        return await self._find(email)
+        return await self._find(email, _PEOPLE)
 
     async def list(self) -> Sequence[User]:
         """By e-mail."""
-        query = select(users, USER_GROUPS).order_by(users.c.email)
+        query = select(users, USER_GROUPS).where(_PEOPLE).order_by(users.c.email)
         async with self._database.read() as connection:
             return [user_of(row) for row in await connection.execute(query)]
 
@@ -73,10 +75,13 @@ class UserTable:
         async with self._database.read() as connection:
             return await _members(connection, group) > 0
 
-    async def _find(self, id_or_email: str) -> tuple[User, str] | None:
-        query = select(users, USER_GROUPS).where(
-            or_(users.c.id == id_or_email, users.c.email == id_or_email.lower())
-        )
+    async def _find(
+        self, id_or_email: str, condition: ColumnElement[bool] | None = None
+    ) -> tuple[User, str] | None:
+        named = and_(users.c.email == id_or_email.lower(), _PEOPLE)
+        query = select(users, USER_GROUPS).where(or_(users.c.id == id_or_email, named))
+        if condition is not None:
+            query = query.where(condition)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
         return None if row is None else (user_of(row), row.password_hash)
@@ -99,5 +104,11 @@ async def _insert(connection: AsyncConnection, user: User, password_hash: str) -
 
 
 async def _members(connection: AsyncConnection, group: str) -> int:
-    query = select(func.count()).select_from(user_groups).where(user_groups.c.group_name == group)
+    """People: a program cannot lead the way back in."""
+    programs = select(service_accounts.c.id)
+    query = (
+        select(func.count())
+        .select_from(user_groups)
+        .where(user_groups.c.group_name == group, user_groups.c.user_id.not_in(programs))
+    )
     return (await connection.execute(query)).scalar_one()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.unit.cli.conftest import Shell, problem
@@ -130,6 +132,45 @@ def test_a_user_needs_a_password_from_somewhere(signed_in: Shell) -> None:
     ]
 
 
+ACCOUNT = {"id": "s1", "name": "ci", "groups": ["build"], "status": "enabled", "expires_at": None}
+
+
+def test_a_service_accounts_key_is_shown_once(signed_in: Shell) -> None:
+    signed_in.gateway.answers["POST /service-accounts"] = {**ACCOUNT, "key": "pss_secret"}
+    result = signed_in("admin", "create", "service-account", "ci", "--group", "build")
+    assert (result.code, "pss_secret" in result.out, "this one time" in result.err) == (0, True, True)
+    assert signed_in.gateway.bodies("POST /service-accounts") == [
+        {"name": "ci", "groups": ["build"], "expires_at": None}
+    ]
+
+
+def test_a_service_account_ends_in_the_readers_zone(
+    signed_in: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC-2")
+    time.tzset()
+    signed_in.gateway.answers["POST /service-accounts"] = {**ACCOUNT, "key": "pss_secret"}
+    result = signed_in("admin", "create", "service-account", "ci", "--expires", "2030-01-01", "-o", "json")
+    monkeypatch.undo()
+    time.tzset()
+    assert result.json["key"] == "pss_secret"
+    (body,) = signed_in.gateway.bodies("POST /service-accounts")
+    assert body["expires_at"] == "2030-01-01T00:00:00+02:00"
+
+
+def test_a_service_account_is_changed(signed_in: Shell) -> None:
+    signed_in.gateway.answers |= {
+        "PATCH /service-accounts/ci": {**ACCOUNT, "status": "disabled"},
+        "POST /service-accounts/ci/key": {**ACCOUNT, "key": "pss_new"},
+    }
+    update = ("admin", "update", "service-account", "ci")
+    assert "disabled" in signed_in(*update, "--disable").out
+    assert signed_in(*update, "--enable", "-o", "json").code == 0
+    assert signed_in.gateway.bodies("PATCH /service-accounts/ci") == [{"disabled": True}, {"disabled": False}]
+    assert "pss_new" in signed_in(*update, "--new-key").out
+    assert signed_in(*update).code == signed_in(*update, "--new-key", "--enable").code == 2
+
+
 def test_what_exists_already_is_refused_in_the_gateways_words(signed_in: Shell) -> None:
     signed_in.gateway.answers["POST /groups"] = problem(409, "conflict", "there is a group 'dev' already")
     result = signed_in("admin", "create", "group", "dev")
@@ -144,6 +185,7 @@ def test_what_exists_already_is_refused_in_the_gateways_words(signed_in: Shell) 
         ("app", "apps", {"name": "shop", "routes": ["a.example", "b.example"]}, "a.example, b.example"),
         ("user", "users", {"email": "bo@example.com", "groups": ["dev", "ops"], "admin": False}, "dev, ops"),
         ("group", "groups", {"name": "dev", "users": 3}, "3"),
+        ("service-account", "service-accounts", {"name": "ci", "status": "enabled"}, "enabled"),
     ],
 )
 def test_get_lists_or_shows(
@@ -165,6 +207,7 @@ def test_get_lists_or_shows(
         ("app", "apps"),
         ("user", "users"),
         ("group", "groups"),
+        ("service-account", "service-accounts"),
     ],
 )
 def test_delete(signed_in: Shell, kind: str, path: str) -> None:

@@ -7,17 +7,16 @@ import click
 from penstock.cli.lazy import Lazy, LazyGroup
 
 _TABLE = {
-    "create": Lazy("penstock.cli.admin.create:create", "Create an agent, connection, app, user or group."),
-    "get": Lazy(
-        "penstock.cli.admin.get:get", "List agents, connections, apps, users or groups, or show one."
-    ),
-    "delete": Lazy("penstock.cli.admin.delete:delete", "Delete an agent, connection, app, user or group."),
+    "create": Lazy("penstock.cli.admin.create:create", "Create an agent, connection, app, user, ..."),
+    "get": Lazy("penstock.cli.admin.get:get", "List agents, connections, apps, users, ..., or show one."),
+    "update": Lazy("penstock.cli.admin.update:update", "Change a service account."),
+    "delete": Lazy("penstock.cli.admin.delete:delete", "Delete an agent, connection, app, user, ..."),
 }
 
 
 @click.group(cls=LazyGroup, table=_TABLE)
 def admin() -> None:
-    """Manage agents, connections, apps, users and groups.
+    """Manage agents, connections, apps, users, groups and service accounts.
 
     \b
     A first connection:

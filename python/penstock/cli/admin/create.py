@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from penstock.cli.admin.resources import Nouns
+from penstock.cli.admin.service_account import create_service_account
 from penstock.cli.errors import note
 from penstock.cli.output import output_option, write_fields, write_json
 from penstock.cli.password import read_password
@@ -18,7 +19,7 @@ from penstock.cli.text import clean
 
 @click.group(cls=Nouns)
 def create() -> None:
-    """Create an agent, connection, app, user or group."""
+    """Create an agent, connection, app, user, group or service account."""
 
 
 @create.command()
@@ -188,6 +189,9 @@ def group(state: State, name: str) -> None:
       penstock admin create group developers
     """
     _created(state, _post(state, "groups", {"name": name}))
+
+
+create.add_command(create_service_account)
 
 
 def _setting(text: str) -> tuple[str, str]:

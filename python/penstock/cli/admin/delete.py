@@ -15,12 +15,13 @@ _CONSEQUENCE = {
     "app": "Its routes lead nowhere from here on, and its workers' links are dropped.",
     "user": "The user's tokens are revoked and live sessions end. Recordings are kept.",
     "group": "Its users lose what only the group allowed them.",
+    "service-account": "Its key stops working and its live sessions end. Recordings are kept.",
 }
 
 
 @click.group(cls=Nouns)
 def delete() -> None:
-    """Delete an agent, connection, app, user or group."""
+    """Delete an agent, connection, app, user, group or service account."""
 
 
 def _command(resource: Resource) -> click.Command:

@@ -11,7 +11,7 @@ from penstock.cli.state import State
 
 @click.group(cls=Nouns)
 def get() -> None:
-    """List agents, connections, apps, users or groups, or show one."""
+    """List agents, connections, apps, users, groups or service accounts, or show one."""
 
 
 def _command(resource: Resource) -> click.Command:

@@ -31,6 +31,7 @@ RESOURCES = (
     Resource("app", "apps", ("name", "routes", "workers", "identify", "access", "status", "created_at")),
     Resource("user", "users", ("email", "groups", "admin", "created_at")),
     Resource("group", "groups", ("name", "users")),
+    Resource("service-account", "service-accounts", ("name", "groups", "status", "expires_at", "created_at")),
 )
 
 
