@@ -7,6 +7,7 @@ mod decider;
 mod error;
 mod gateway;
 mod logging;
+mod proxy;
 mod recording;
 mod runtime;
 mod worker;
@@ -26,6 +27,7 @@ mod _core {
         error::CoreError,
         gateway::Gateway,
         logging::init_logging,
+        proxy::{Choice, Proxy},
         recording::{Replay, read_recording, recording_heads, summarise_recording, verify_recording},
         worker::Worker,
     };
