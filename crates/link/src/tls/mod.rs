@@ -3,6 +3,7 @@
 mod belief;
 mod certificate;
 mod client;
+mod client_hello;
 mod server;
 mod stream;
 
@@ -12,6 +13,7 @@ use rustls::crypto::CryptoProvider;
 
 pub use certificate::Certificate;
 pub use client::{Connector, Identity, Trust};
+pub use client_hello::{Alert, ClientHello, ClientHelloReader, NoClientHello, alert};
 pub use server::acceptor;
 pub(crate) use server::server_config;
 pub use stream::MaybeTls;
