@@ -50,18 +50,19 @@ def known_keys(model: type[BaseModel], place: Sequence[str | int]) -> list[str]:
     by_key: dict[str, type[BaseModel] | None] = {}
     for key in [*place, None]:
         by_key = {
-            str(field.validation_alias or name): next(_models(field.annotation), None)
+            str(field.validation_alias or name): next(inner_models(field.annotation), None)
             for name, field in model.model_fields.items()
         }
         model = by_key.get(str(key)) or model
     return list(by_key)
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - annotations have no common type
+def inner_models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - annotations have no common type
+    """The models that an annotation names."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in get_args(annotation):
-        yield from _models(inner)
+        yield from inner_models(inner)
 
 
 Mark = tuple[int, int, int] | None
