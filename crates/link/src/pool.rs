@@ -6,6 +6,9 @@ use penstock_domain::{Code, Error, Side};
 
 use crate::{Link, Open, Stream};
 
+/// Loads that differ by less than so many streams are alike.
+const ALIKE: usize = 8;
+
 /// The links of one peer. One HTTP/2 connection is one lock and one TCP stream, so a peer has several.
 #[derive(Clone, Debug, Default)]
 pub struct Pool(Arc<Mutex<Vec<Link>>>);
@@ -49,9 +52,11 @@ impl Pool {
         self.with(|links| links.iter().for_each(Link::close));
     }
 
+    /// The oldest first among those whose load is alike: streams that share a link share its wake-ups, its TLS
+    /// records and its writes, which is worth more than an even spread while there are few.
     fn least_in_flight(&self) -> Vec<Link> {
         let mut links = self.with(|links| links.clone());
-        links.sort_by_cached_key(Link::in_flight);
+        links.sort_by_cached_key(|link| link.in_flight() / ALIKE);
         links
     }
 

@@ -35,7 +35,7 @@ impl Agent {
     /// Starts dialling, and returns at once.
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         let running = py.detach(|| {
-            let (data, admin) = (runtime::data()?, runtime::admin()?);
+            let (data, admin) = (runtime::end()?, runtime::admin()?);
             let agent = {
                 let _inside = data.enter();
                 penstock_agent::Agent::start(&self.config, admin.handle()).map_err(|error| raise(&error))?

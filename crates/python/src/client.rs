@@ -22,7 +22,7 @@ impl Client {
     fn new(config: &str) -> PyResult<Self> {
         let config: penstock_client::Config = parse("configuration", config)?;
         let client = penstock_client::Client::new(&config).map_err(|error| raise(&error))?;
-        Ok(Self { client, data: runtime::data()? })
+        Ok(Self { client, data: runtime::end()? })
     }
 
     /// Dials, to prove that the gateway is reachable and takes the credential.

@@ -1,7 +1,7 @@
 //! The runtimes: one that moves bytes, and one for the admin port and for asking Python, so that neither waits
 //! for the other.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use penstock_domain::{Code, Error, Side};
 use pyo3::PyErr;
@@ -9,12 +9,24 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::error::raise;
 
-/// A runtime with a thread per core, and at least two: one may be held up by a slow disk.
+/// A runtime that carries many peers' bytes: a thread per core, and at least two, for one may be held up by a slow
+/// disk.
 pub(crate) fn data() -> Result<Runtime, PyErr> {
-    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
-    built(
-        Builder::new_multi_thread().worker_threads(threads).thread_name("penstock-data").enable_all().build(),
-    )
+    threads(cores().max(2))
+}
+
+/// A runtime at one end of a few links: fewer threads wake each other less, and each wake-up then finds more to do.
+pub(crate) fn end() -> Result<Runtime, PyErr> {
+    threads(cores() / 2)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, NonZeroUsize::get)
+}
+
+fn threads(count: usize) -> Result<Runtime, PyErr> {
+    let mut builder = Builder::new_multi_thread();
+    built(builder.worker_threads(count.max(1)).thread_name("penstock-data").enable_all().build())
 }
 
 /// A runtime with one thread.
