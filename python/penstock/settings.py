@@ -283,6 +283,55 @@ class Settings(BaseSettings):
         alias="WORKER_UPSTREAM_CA",
         description="The CA of an `https://` upstream: as `TLS_KEY`. Unset: the system's roots.",
     )
+    proxy_workers_ca: Pem | None = Field(
+        None,
+        alias="PROXY_WORKERS_CA",
+        description="The CA that signs the certificates of a proxy's workers: as `TLS_KEY`.",
+    )
+    proxy_allow: Names = Field(
+        (),
+        alias="PROXY_ALLOW",
+        description="Workers that may dial in, comma separated: `NAME` or `NAME=GROUP`, with `*` for any "
+        "characters. Unset: every certificate of the CA, for the group `default`.",
+    )
+    proxy_routes: Names = Field(
+        (),
+        alias="PROXY_ROUTES",
+        description="Which group serves what, comma separated: `HOST[/PATH][=GROUP]`, where `*.HOST` is all "
+        "below and `*` any host. Unset: the group `default` serves everything.",
+    )
+    proxy_selector: str = Field(
+        "least-in-flight",
+        alias="PROXY_SELECTOR",
+        description="How a proxy chooses a worker: `least-in-flight`, `round-robin`, `power-of-two`, "
+        "`cookie:NAME` or `header:NAME`.",
+    )
+    proxy_max_concurrent_streams: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        1000,
+        alias="PROXY_MAX_CONCURRENT_STREAMS",
+        description="Requests that a proxy opens on one link, if the worker admits as many.",
+    )
+    proxy_retries: Annotated[int, Field(ge=0, le=10)] = Field(
+        2, alias="PROXY_RETRIES", description="Further attempts at a request that is safe to repeat."
+    )
+    proxy_wait_seconds: Annotated[float, Field(ge=0, le=600)] = Field(
+        2.0,
+        alias="PROXY_WAIT_SECONDS",
+        description="How long a request waits for a worker while none is attached.",
+    )
+    proxy_head_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        60,
+        alias="PROXY_HEAD_SECONDS",
+        description="How long a worker may take until its answer begins.",
+    )
+    proxy_idle_seconds: Annotated[int, Field(ge=1, le=2_592_000)] = Field(
+        3600,
+        alias="PROXY_IDLE_SECONDS",
+        description="Silence after which a proxy gives up a body or a websocket.",
+    )
+    proxy_access_log: bool = Field(
+        False, alias="PROXY_ACCESS_LOG", description="Logs every request of a proxy's public ports."
+    )
     allow: Names = Field(
         (),
         alias="PENSTOCK_ALLOW",

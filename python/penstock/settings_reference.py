@@ -67,7 +67,14 @@ def _type_name(annotation: Any) -> str:  # noqa: ANN401 - annotations have no co
         return "list"
     if hasattr(annotation, "__metadata__"):
         return _type_name(get_args(annotation)[0])
-    return {str: "text", int: "number", bool: "true or false", Path: "path", SecretStr: "secret"}[annotation]
+    return {
+        str: "text",
+        int: "number",
+        float: "number",
+        bool: "true or false",
+        Path: "path",
+        SecretStr: "secret",
+    }[annotation]
 
 
 if __name__ == "__main__":

@@ -42,6 +42,13 @@ def run_worker(settings: Settings | None = None) -> int:
     return _run(serve, settings)
 
 
+def run_proxy(settings: Settings | None = None) -> int:
+    """Runs a proxy for workers until a signal ends it. Returns the exit code; errors are in the log."""
+    from penstock.app.proxy import serve
+
+    return _run(serve, settings)
+
+
 def run_egress(settings: Settings | None = None) -> int:
     """Runs a forward proxy until a signal ends it. Returns the exit code; errors are in the log."""
     from penstock.app.egress import serve

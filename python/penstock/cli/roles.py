@@ -14,6 +14,7 @@ _ROLES = {
     "agent": Lazy("penstock.app:run_agent", "the agent"),
     "standalone": Lazy("penstock.app:run_standalone", "both"),
     "worker": Lazy("penstock.app:run_worker", "the worker"),
+    "proxy": Lazy("penstock.app:run_proxy", "the proxy"),
     "egress": Lazy("penstock.app:run_egress", "the forward proxy"),
 }
 

@@ -7,12 +7,13 @@ import click
 from penstock.cli.output import output_option
 from penstock.cli.roles import run_role
 from penstock.cli.start_egress import egress
+from penstock.cli.start_proxy import proxy
 from penstock.cli.start_worker import worker
 
 
 @click.group()
 def start() -> None:
-    """Start a gateway, an agent, or both; a worker; a forward proxy."""
+    """Start a gateway, an agent, or both; a worker, or a proxy for workers; a forward proxy."""
 
 
 @start.command()
@@ -56,4 +57,5 @@ def standalone() -> None:
 
 
 start.add_command(worker)
+start.add_command(proxy)
 start.add_command(egress)
