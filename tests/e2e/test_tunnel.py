@@ -22,6 +22,7 @@ from tests.e2e.stack.clients import connect, psql
 from tests.e2e.stack.environment import PENSTOCK, environment
 from tests.e2e.stack.gateway import ADMIN
 from tests.e2e.stack.logs import lines
+from tests.e2e.stack.pki import LongAgo
 from tests.e2e.stack.ports import free_port
 from tests.e2e.stack.postgres import Postgres
 from tests.e2e.stack.processes import Process
@@ -31,17 +32,6 @@ from tests.e2e.stack.waiting import until
 # What the product promises: revocation ends a live session within one second.
 PROMISED = timedelta(seconds=1)
 DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class LongAgo:
-    """A clock that stands still."""
-
-    days: int
-
-    def now(self) -> datetime:
-        """So many days ago."""
-        return datetime.now(UTC) - timedelta(days=self.days)
 
 
 @dataclass

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from penstock.domain.certificate import NewCertificate
+from penstock.identity.peers import PeerAuthority
 
 from tests.e2e.stack.cli import Cli
 
@@ -28,6 +32,17 @@ class Issued:
 
 
 @dataclass(frozen=True)
+class LongAgo:
+    """A clock that stands still."""
+
+    days: int
+
+    def now(self) -> datetime:
+        """So many days ago."""
+        return datetime.now(UTC) - timedelta(days=self.days)
+
+
+@dataclass(frozen=True)
 class Pki:
     """An authority in a home of its own, and all it has issued."""
 
@@ -44,3 +59,9 @@ class Pki:
     def server(self, name: str) -> Issued:
         """A certificate for a listener on this machine."""
         return self.issue(name, "--server", "--san", "127.0.0.1", "--san", "localhost")
+
+    def expired(self, name: str) -> Issued:
+        """One that was valid until yesterday."""
+        past = PeerAuthority(self.cli.home, LongAgo(days=2))
+        files = past.issue(NewCertificate(name, timedelta(days=1)), self.cli.home / "expired")
+        return Issued(files.cert, files.key, self.cli.home / "pki" / "ca.pem", "")
