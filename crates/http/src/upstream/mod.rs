@@ -25,9 +25,6 @@ use self::{
 };
 use crate::{Body, headers};
 
-/// A kept connection that rested so long may be closed by the upstream at the moment that it is used.
-const RESTED: Duration = Duration::from_millis(500);
-
 /// How an upstream is spoken to.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -144,10 +141,9 @@ impl Upstream {
     }
 }
 
-/// A copy, to be sent again if a connection that has rested turns out to be closed (RFC 9110 §9.2.2).
+/// A copy, to be sent again if a connection that was kept turns out to be closed (RFC 9110 §9.2.2).
 fn spare(connection: &Connection, request: &Request<Upload>) -> Option<Request<Upload>> {
-    let again =
-        connection.rested() >= RESTED && request.method().is_idempotent() && request.body().is_end_stream();
+    let again = connection.is_kept() && request.method().is_idempotent() && request.body().is_end_stream();
     again.then(|| {
         let mut copy = Request::new(Upload::none());
         *copy.method_mut() = request.method().clone();

@@ -59,11 +59,14 @@ impl Outgoing {
         *request.method_mut() = self.method.clone();
         let headers = request.headers_mut();
         headers.insert(header::HOST, host);
-        // It is about one hop, and would have to be named by `Connection`.
-        headers.remove(header::TE);
+        if headers.contains_key(header::TE) {
+            // The wish for trailers is about one hop (RFC 9110 §10.1.4).
+            headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+        }
         join_cookies(headers);
         if let Some(upgrade) = &self.upgrade {
             let token = HeaderValue::try_from(upgrade.as_str()).map_err(|error| malformed(&error))?;
+            headers.remove(header::TE);
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, token);
             if upgrade.as_str().eq_ignore_ascii_case(WEBSOCKET) {

@@ -46,8 +46,7 @@ struct Kept {
 pub(super) struct Connection {
     sender: Option<Sender>,
     pool: Pool,
-    /// Since when it has rested; none if it is new.
-    since: Option<Instant>,
+    kept: bool,
 }
 
 /// Why a request has no answer.
@@ -62,8 +61,8 @@ pub(super) struct Unsent {
 impl Pool {
     /// One that is kept, if there is one.
     pub(super) fn take(&self) -> Option<Connection> {
-        let (sender, since) = self.with(Kept::take)?;
-        Some(Connection { sender: Some(sender), pool: self.clone(), since: Some(since) })
+        let sender = self.with(Kept::take)?;
+        Some(Connection { sender: Some(sender), pool: self.clone(), kept: true })
     }
 
     /// A new one. With HTTP/2, it is everybody's from now on.
@@ -71,7 +70,7 @@ impl Pool {
         if let Sender::Http2(sender) = &sender {
             self.with(|kept| kept.shared = Some(sender.clone()));
         }
-        Connection { sender: Some(sender), pool: self.clone(), since: None }
+        Connection { sender: Some(sender), pool: self.clone(), kept: false }
     }
 
     fn keep(&self, sender: http1::SendRequest<Upload>) {
@@ -90,16 +89,16 @@ impl Pool {
 }
 
 impl Kept {
-    fn take(&mut self) -> Option<(Sender, Instant)> {
+    fn take(&mut self) -> Option<Sender> {
         if let Some(sender) = self.shared.take_if(|sender| sender.is_closed()) {
             drop(sender);
         }
         if let Some(sender) = &self.shared {
-            return Some((Sender::Http2(sender.clone()), Instant::now()));
+            return Some(Sender::Http2(sender.clone()));
         }
         while let Some((sender, since)) = self.resting.pop_back() {
             if sender.is_ready() && since.elapsed() <= REST {
-                return Some((Sender::Http1(sender), since));
+                return Some(Sender::Http1(sender));
             }
         }
         None
@@ -112,12 +111,7 @@ impl Connection {
     }
 
     pub(super) const fn is_kept(&self) -> bool {
-        self.since.is_some()
-    }
-
-    /// How long it has rested.
-    pub(super) fn rested(&self) -> Duration {
-        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+        self.kept
     }
 
     pub(super) async fn send(&mut self, request: Request<Upload>) -> Result<Response<Incoming>, Unsent> {
