@@ -83,7 +83,98 @@ fn busy() -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    };
+
+    use penstock_domain::{Decider, Question, Verdict};
+    use serde_json::json;
+    use tokio::sync::Notify;
+
     use super::*;
+
+    /// Answers as it is told, and counts.
+    #[derive(Default)]
+    struct Script {
+        expires_at: Mutex<Option<u64>>,
+        asked: AtomicUsize,
+        asking: Notify,
+    }
+
+    #[async_trait::async_trait]
+    impl Decider for Script {
+        async fn decide(&self, _question: Question) -> Verdict {
+            self.asked.fetch_add(1, SeqCst);
+            self.asking.notify_one();
+            let denied = || Verdict::Deny(Error::new(Code::Forbidden, Side::Policy, "no"));
+            let expires_at = *self.expires_at.lock().unwrap();
+            expires_at.map_or_else(denied, |expires_at| Verdict::Visitor(visitor(expires_at)))
+        }
+    }
+
+    fn visitor(expires_at: u64) -> Visitor {
+        Visitor {
+            id: "u1".into(),
+            name: "jürgen@example.com".into(),
+            groups: vec!["dev".into(), "ops".into()],
+            token: "t1".into(),
+            expires_at,
+        }
+    }
+
+    fn visit(expires_at: u64) -> (Visit, Arc<Script>) {
+        let (here, listen) = ("127.0.0.1:0", json!({"listen": "127.0.0.1:0"}));
+        let config =
+            json!({"http_listen": here, "grpc_listen": here, "api_socket": "/none", "public": listen});
+        let script = Arc::new(Script { expires_at: Mutex::new(Some(expires_at)), ..Script::default() });
+        let shared = Arc::new(Shared::new(serde_json::from_value(config).unwrap(), script.clone()).unwrap());
+        let public = Arc::clone(shared.public.as_ref().unwrap());
+        let selector = json!({"kind": "round-robin"});
+        let app = json!({"id": "1", "name": "shop", "routes": [], "identify": true, "selector": selector, "timeout_seconds": 1});
+        let app = Arc::new(serde_json::from_value(app).unwrap());
+        (Visit { shared, public, app, token: "pst_1".into(), peer: "192.0.2.1:1".into() }, script)
+    }
+
+    #[tokio::test]
+    async fn a_decision_is_asked_for_once_and_a_denial_each_time() {
+        let (visit, script) = visit(u64::MAX);
+        for _ in 0..3 {
+            assert_eq!(visit.enter().await.unwrap().token, "t1");
+        }
+        assert_eq!(script.asked.load(SeqCst), 1);
+        visit.public.visitors.end_token("t1");
+        *script.expires_at.lock().unwrap() = None;
+        for _ in 0..2 {
+            assert_eq!(visit.enter().await.unwrap_err().code, Code::Forbidden);
+        }
+        assert_eq!(script.asked.load(SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn a_stay_is_decided_anew_when_something_changes() {
+        let (visit, script) = visit(u64::MAX);
+        let changes = visit.public.visitors.changes();
+        let entered = visit.enter().await.unwrap();
+        script.asking.notified().await;
+        let public = Arc::clone(&visit.public);
+        let stay = tokio::spawn(visit.over(changes, entered));
+        public.visitors.forget();
+        script.asking.notified().await;
+        assert!(!stay.is_finished());
+        *script.expires_at.lock().unwrap() = None;
+        public.visitors.forget();
+        stay.await.unwrap();
+        assert_eq!(script.asked.load(SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn a_stay_ends_with_its_token() {
+        let (visit, _script) = visit(clock::seconds() + 1);
+        let changes = visit.public.visitors.changes();
+        let entered = visit.enter().await.unwrap();
+        visit.over(changes, entered).await;
+    }
 
     #[test]
     fn who_calls_is_ours_to_say() {
@@ -93,14 +184,7 @@ mod tests {
         headers.append(GROUPS, HeaderValue::from_static("admin"));
         strip(&mut headers);
         assert!(headers.is_empty());
-        let visitor = Visitor {
-            id: "u1".into(),
-            name: "jürgen@example.com".into(),
-            groups: vec!["dev".into(), "ops".into()],
-            token: "t1".into(),
-            expires_at: 0,
-        };
-        tell(&mut headers, &visitor).unwrap();
+        tell(&mut headers, &visitor(0)).unwrap();
         assert_eq!(headers.get(USER).unwrap().as_bytes(), "jürgen@example.com".as_bytes());
         assert_eq!(headers.get(GROUPS).unwrap(), "dev,ops");
     }
