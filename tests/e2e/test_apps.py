@@ -188,7 +188,7 @@ def test_a_browser_logs_in_and_out(published: Published, user: str) -> None:
         page = client.get(sent.headers["location"])
         assert "<title>Log in to inner.test" in page.text
         wrong = _log_in(client, page, user, "hush-hush-hush")
-        assert (wrong.status_code, "e-mail or password is wrong" in wrong.text) == (401, True)
+        assert (wrong.status_code, "E-mail or password is wrong" in wrong.text) == (401, True)
         entered = _log_in(client, wrong, user, user * 2)
         assert (entered.status_code, entered.headers["location"]) == (303, "/request?a=1&b=%26")
         seen = _seen(client.get(entered.headers["location"], headers={"authorization": "Bearer its-own"}))

@@ -61,10 +61,14 @@ def logout_page(host: str) -> str:
 
 def denied_page(host: str, error: PenstockError) -> str:
     """Which rule says no, and what to do."""
-    hint = html.escape(error.hint or "")
+    hint = html.escape(_sentence(error.hint or ""))
     body = _DENIED.format(message=html.escape(error.message), hint=hint, reserved=RESERVED)
     return document(f"Not allowed at {host}", "Not allowed", body, narrow=True)
 
 
 def _words(error: PenstockError) -> str:
-    return html.escape(f"{error.message}: {error.hint}" if error.hint else error.message)
+    return html.escape(_sentence(f"{error.message}: {error.hint}" if error.hint else error.message))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -4,14 +4,18 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from penstock.clock import SystemClock
 from penstock.domain.addresses import Address, parse_address
+from penstock.domain.app import App, Route, Selector, SelectorKind
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.session import SessionStatus
 from penstock.engine.decider import Reply
-from penstock.engine.gateway import Gateway, GatewayConfig, Limits, TunnelConfig
+from penstock.engine.gateway import Gateway, GatewayConfig, Limits, PublicConfig, TunnelConfig
 from penstock.identity.pki import OwnAuthority
+
+from tests.unit.world import NOON
 
 
 def _config(folder: Path, http: Address) -> GatewayConfig:
@@ -77,3 +81,38 @@ def test_a_tunnel_port_is_bound_and_its_key_not_shown(tmp_path: Path) -> None:
     gateway.shutdown(0)
     assert bound.tunnel is not None
     assert parse_address(bound.tunnel).port != 0
+
+
+def _ask(port: int, path: str, **headers: str) -> httpx.Response:
+    return httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, trust_env=False)
+
+
+def test_apps_are_published_on_a_port_of_their_own(tmp_path: Path) -> None:
+    public = PublicConfig(Address("127.0.0.1", 0), ("192.0.2.0/24",))
+    gateway = Gateway(replace(_config(tmp_path, Address("127.0.0.1", 0)), public=public), _never)
+    bound = gateway.start()
+    try:
+        port = parse_address(str(bound.public)).port
+        assert _ask(port, "/", host="shop.test").status_code == 404
+        kinds = [Selector(kind) for kind in (SelectorKind.ROUND_ROBIN, SelectorKind.POWER_OF_TWO)]
+        kinds += [Selector(kind, "x") for kind in (SelectorKind.COOKIE, SelectorKind.HEADER)]
+        for selector in (Selector(), *kinds):
+            routes = (Route("shop.test"), Route("*.test", "/x"))
+            app = App("i1", "shop", routes, ("w",), NOON, identify=True, selector=selector)
+            gateway.publish([app])
+        assert _ask(port, "/", host="shop.test").json()["code"] == "unauthenticated"
+        login = _ask(port, "/a?b=1", host="shop.test", accept="text/html")
+        assert (login.status_code, login.headers["location"]) == (303, "/.penstock/login?next=/a?b=1")
+        gateway.forget_visitors()
+        gateway.publish([replace(app, identify=False, routes=(Route("shop.test", "/x"),))])
+        assert _ask(port, "/", host="shop.test").status_code == 404
+        assert gateway.apps() == {}
+    finally:
+        gateway.shutdown(0)
+
+
+def test_without_a_public_port_apps_change_nothing(tmp_path: Path) -> None:
+    gateway = Gateway(_config(tmp_path, Address("127.0.0.1", 0)), _never)
+    gateway.publish([])
+    gateway.forget_visitors()
+    assert gateway.apps() == {}

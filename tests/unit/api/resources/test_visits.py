@@ -59,7 +59,7 @@ async def test_a_wrong_password_shows_the_form_again(browser: httpx.AsyncClient)
     wrong = {"email": 'me"<x>@example.com', "password": "hush-hush", "next": "/cart"}
     answer = await browser.post("/.penstock/login", data=wrong)
     assert answer.status_code == 401
-    assert 'role="alert">e-mail or password is wrong' in answer.text
+    assert 'role="alert">E-mail or password is wrong' in answer.text
     assert 'value="/cart"' in answer.text
     assert 'value="me&quot;&lt;x&gt;@example.com"' in answer.text
     assert "hush-hush" not in answer.text
@@ -131,7 +131,7 @@ async def test_a_denial_names_the_rule(world: World, browser: httpx.AsyncClient)
     denied = await browser.get("/.penstock/denied", headers={**bearer, "x-penstock-app": "vault"})
     assert denied.status_code == 403
     assert "rule &#x27;access&#x27; wants one of the groups admin, ops" in denied.text
-    assert "ask an admin" in denied.text
+    assert "Ask an admin" in denied.text
     allowed = await browser.get("/.penstock/denied", headers=bearer)
     assert (allowed.status_code, allowed.headers["location"]) == (303, "/")
     assert (await browser.get("/.penstock/denied")).status_code == 403
