@@ -31,6 +31,7 @@ family = "v4_only"
 
 [limits]
 connections = 50000
+pool_idle_connections = 1024
 
 [timeouts]
 response = 0

@@ -11,7 +11,8 @@ from tests.e2e.stack.processes import Process
 from tests.e2e.stack.waiting import until
 
 LINKS = 2_000
-_DIALLERS = 4
+# A worker holds 256 links at the most.
+_DIALLERS = 8
 _SECONDS = 60.0
 
 Dial = Callable[[str, int, int], Process]

@@ -38,17 +38,10 @@ def proxy(stage: Stage, name: str) -> Edge:
     """`penstock start proxy`, once it listens. Raises MissingWayError."""
     public, tunnels = free_port(), free_port()
     certificate = stage.certificates.edge
-    command = [
-        PENSTOCK,
-        "start",
-        "proxy",
-        "--public",
-        f"127.0.0.1:{public}",
-        "--listen",
-        f"127.0.0.1:{tunnels}",
-    ]
+    command = [PENSTOCK, "start", "proxy", "--public-listen", f"127.0.0.1:{public}"]
+    command += ["--tunnel-listen", f"127.0.0.1:{tunnels}"]
     command += ["--cert", str(certificate.cert), "--key", str(certificate.key)]
-    command += ["--ca", str(stage.certificates.worker.ca)]
+    command += ["--workers-ca", str(stage.certificates.worker.ca)]
     process = _start(stage, f"proxy {name}", command)
     wait(process, public, tunnels)
     return Edge(public, tunnels, process)
