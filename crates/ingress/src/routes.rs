@@ -180,3 +180,131 @@ pub fn climbs(path: &str) -> bool {
     let decoded: Vec<u8> = decoded.collect();
     decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| segment == b"..")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Metrics, group::Serving};
+
+    fn route(host: &str, path: &str) -> RouteConfig {
+        RouteConfig { host: host.into(), path: path.into(), group: format!("{host}{path}"), connect: false }
+    }
+
+    fn routes(configs: &[RouteConfig]) -> Result<Routes, Error> {
+        let metrics = Metrics::default();
+        Routes::new(configs, |name| Arc::new(Group::new(name, Serving::default(), metrics.group(name))))
+    }
+
+    fn found<'a>(routes: &'a Routes, host: &str, path: &str) -> Option<&'a str> {
+        routes.find(host, path).map(|route| route.group.name())
+    }
+
+    #[test]
+    fn the_more_specific_route_wins() {
+        let routes = routes(&[
+            route("*", "/"),
+            route("*.example", "/"),
+            route("*.shop.example", "/"),
+            route("shop.example", "/"),
+            route("shop.example", "/cart"),
+            route("shop.example", "/cart/items/"),
+            route("only.example", "/api"),
+        ])
+        .unwrap();
+        for (host, path, wanted) in [
+            ("shop.example", "/", "shop.example/"),
+            ("Shop.Example.", "/cart", "shop.example/cart"),
+            ("shop.example", "/cart/items", "shop.example/cart"),
+            ("shop.example", "/cart/items/1", "shop.example/cart/items/"),
+            ("shop.example", "/carts", "shop.example/"),
+            ("a.shop.example", "/cart", "*.shop.example/"),
+            ("b.a.shop.example", "/", "*.shop.example/"),
+            ("ashop.example", "/", "*.example/"),
+            ("only.example", "/other", "*.example/"),
+            ("example", "/", "*/"),
+            ("", "/", "*/"),
+        ] {
+            assert_eq!(found(&routes, host, path), Some(wanted), "{host}{path}");
+        }
+    }
+
+    #[test]
+    fn what_no_route_takes_is_found_by_none() {
+        let routes = routes(&[route("*.example", "/api")]).unwrap();
+        for (host, path) in
+            [("example", "/api"), (".example", "/api"), ("a.example", "/"), ("a.example", "/apis")]
+        {
+            assert_eq!(found(&routes, host, path), None, "{host}{path}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_route_is_refused() {
+        for (host, path) in [
+            ("", "/"),
+            ("a b", "/"),
+            ("a*.example", "/"),
+            ("*.", "/"),
+            ("a", ""),
+            ("a", "api"),
+            ("a", "/a?b"),
+            ("a", "/../b"),
+        ] {
+            assert_eq!(routes(&[route(host, path)]).unwrap_err().code, Code::Malformed, "{host:?} {path:?}");
+        }
+        let twice = [route("a.example", "/x"), route("A.EXAMPLE", "/x")];
+        assert_eq!(routes(&twice).unwrap_err().code, Code::Conflict);
+    }
+
+    #[test]
+    fn climbing_is_seen_through_its_disguises() {
+        for path in ["/..", "/a/../b", "/a/%2e%2e/b", "/.%2E", "/a%2f..%2fb", "/a\\..\\b", "/a/..%5cb"] {
+            assert!(climbs(path), "{path}");
+        }
+        for path in ["/", "/a..b", "/...", "/a/..b", "/.", "/%2e", "/a%20b"] {
+            assert!(!climbs(path), "{path}");
+        }
+    }
+
+    fn segments() -> impl Strategy<Value = String> {
+        prop::collection::vec("[ab]{1,2}", 0..4).prop_map(|segments| format!("/{}", segments.join("/")))
+    }
+
+    proptest! {
+        #[test]
+        fn the_longest_prefix_that_matches_is_found(
+            prefixes in prop::collection::hash_set(segments(), 1..8),
+            path in segments(),
+        ) {
+            let configs: Vec<_> = prefixes.iter().map(|prefix| route("a.example", prefix)).collect();
+            let routes = routes(&configs).unwrap();
+            let takes = |prefix: &&String| {
+                **prefix == path || path.starts_with(&format!("{}/", prefix.trim_end_matches('/')))
+            };
+            let wanted = prefixes.iter().filter(takes).max_by_key(|prefix| prefix.len());
+            let wanted = wanted.map(|prefix| format!("a.example{prefix}"));
+            prop_assert_eq!(found(&routes, "a.example", &path), wanted.as_deref());
+        }
+
+        #[test]
+        fn the_order_of_configuration_does_not_matter(
+            prefixes in prop::collection::hash_set(segments(), 1..8),
+            path in segments(),
+        ) {
+            let mut configs: Vec<_> = prefixes.iter().map(|prefix| route("*", prefix)).collect();
+            let one = routes(&configs).unwrap();
+            configs.reverse();
+            let other = routes(&configs).unwrap();
+            prop_assert_eq!(found(&one, "x", &path), found(&other, "x", &path));
+        }
+
+        #[test]
+        fn nothing_that_is_sent_breaks_it(host in ".{0,20}", path in ".{0,20}") {
+            let routes = routes(&[route("*.example", "/a"), route("b.example", "/")]).unwrap();
+            let _route = routes.find(&host, &path);
+            let _climbs = climbs(&path);
+        }
+    }
+}

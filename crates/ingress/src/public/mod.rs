@@ -14,7 +14,7 @@ mod websocket;
 use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header, request::Parts};
+use http::{HeaderValue, Request, Response, header, request::Parts};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use penstock_domain::{Code, Error, Side};
@@ -23,7 +23,7 @@ use penstock_http::{Body, Handler, Peer, body};
 use crate::{Ingress, Route, climbs};
 
 pub use self::passage::Passage;
-use self::{errand::Errand, flight::Flight, head::authority};
+use self::{errand::Errand, flight::Flight, head::authority, upgrade::Asked};
 
 /// Says who may pass, before a worker hears of a request.
 pub trait Gatekeeper: Clone + Send + Sync + 'static {
@@ -87,15 +87,15 @@ impl<G: Gatekeeper> Public<G> {
         let inner = &self.ingress.0;
         let authority = authority(&request)?;
         let asked = upgrade::asked(&mut request)?;
-        let path =
-            if request.method() == Method::CONNECT && asked.is_none() { "/" } else { request.uri().path() };
+        let tunnel = asked.as_ref().is_some_and(Asked::is_plain_connect);
+        let path = if tunnel { "/" } else { request.uri().path() };
         if climbs(path) {
             return Err(malformed("its path climbs with `..`"));
         }
         let routes = inner.routes.load_full();
         let host = authority.as_ref().map_or("", |authority| authority.host());
         let route = routes.find(host, path).ok_or_else(|| not_published(host))?;
-        if asked.as_ref().is_some_and(upgrade::Asked::is_plain_connect) && !route.connect {
+        if tunnel && !route.connect {
             return Err(Error::new(Code::Forbidden, Side::Client, "CONNECT does not pass here"));
         }
         let (mut head, body) = request.into_parts();
@@ -107,7 +107,7 @@ impl<G: Gatekeeper> Public<G> {
                 return Ok(answer);
             }
         }
-        let errand = Errand::new(inner, &route.group, peer, authority, head, asked.is_some());
+        let errand = Errand::new(inner, &route.group, peer, authority, head, asked.is_some() && !tunnel);
         match asked {
             None => forward::forward(errand, body, flight).await,
             Some(asked) => upgrade::upgrade(errand, asked, flight).await,

@@ -69,6 +69,8 @@ pub(super) fn weight(key: &[u8], worker: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn headers(name: &'static str, values: &[&'static str]) -> HeaderMap {
@@ -102,5 +104,24 @@ mod tests {
         let long = "x".repeat(KEY_BYTES + 1);
         let long = HeaderMap::from_iter([("x-tenant".parse().unwrap(), long.parse().unwrap())]);
         assert_eq!(Affinity::of_header(&long, "x-tenant"), Affinity::None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_worker_that_goes_moves_its_own_callers_only(
+            workers in prop::collection::btree_set("[a-z]{1,6}", 2..8),
+            keys in prop::collection::vec("[a-z0-9]{1,12}", 1..50),
+        ) {
+            let chosen = |key: &str, left: &[&String]| {
+                left.iter().max_by_key(|worker| weight(key.as_bytes(), worker)).map(|worker| (*worker).clone())
+            };
+            let all: Vec<&String> = workers.iter().collect();
+            let (gone, rest) = all.split_first().unwrap();
+            for key in keys {
+                let before = chosen(&key, &all).unwrap();
+                let after = chosen(&key, rest).unwrap();
+                prop_assert!(before == after || before == **gone);
+            }
+        }
     }
 }
