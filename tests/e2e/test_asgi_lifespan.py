@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -12,12 +11,9 @@ from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated
 from penstock.domain.errors import PenstockError
 
+from tests.e2e.stack.asgi import Event, Receive, Send
 from tests.e2e.stack.bridged import LOOPS, SECONDS, bridged
 from tests.e2e.stack.publish import Certificates
-
-Event = dict[str, Any]
-Receive = Callable[[], Awaitable[Event]]
-Send = Callable[[Event], Awaitable[None]]
 
 
 class Application:

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 from h2.errors import ErrorCodes
-from h2.exceptions import StreamClosedError
 from h2.settings import SettingCodes
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import OPEN, Protocol, Side
+from websockets.frames import CloseCode, Opcode
 
-from tests.e2e.stack.bridged import LOOPS, SECONDS, Bridged, bridged
-from tests.e2e.stack.http2 import Http2
+from tests.e2e.stack.asgi import Event, Handler, Receive, Send, Serve, serving
+from tests.e2e.stack.bridged import LOOPS, SECONDS
 from tests.e2e.stack.publish import Certificates
-
-Event = dict[str, Any]
-Receive = Callable[[], Awaitable[Event]]
-Send = Callable[[Event], Awaitable[None]]
-Handler = Callable[[Event, Receive, Send], Awaitable[None]]
-Serve = Callable[..., AbstractContextManager[Bridged]]
+from tests.e2e.stack.websocket import Socket
 
 ACCEPT: Event = {"type": "websocket.accept"}
 
 
 @pytest.fixture(params=LOOPS)
 def serve(request: pytest.FixtureRequest, certificates: Certificates) -> Serve:
-    """Serves a handler of websockets behind one link."""
+    """Serves a handler of websockets, which have been told to connect, behind one link."""
+    plain = serving("websocket", certificates, request.param)
 
     def made(handler: Handler, settings: dict[SettingCodes, int] | None = None) -> Any:
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            assert scope["type"] == "websocket"
+        async def connected(scope: Event, receive: Receive, send: Send) -> None:
             assert await receive() == {"type": "websocket.connect"}
             await handler(scope, receive, send)
 
-        return bridged(app, certificates, request.param, settings)
+        return plain(connected, settings)
 
     return made
 
@@ -48,43 +38,6 @@ async def echo(_scope: Event, receive: Receive, send: Send) -> None:
     await send(ACCEPT)
     while (event := await receive())["type"] == "websocket.receive":
         await send({**event, "type": "websocket.send"})
-
-
-class Socket:
-    """A caller's end of one websocket."""
-
-    def __init__(self, peer: Http2, path: str = "/", *more: tuple[bytes, bytes]) -> None:
-        peer.until("settings", lambda: peer.h2.remote_settings.enable_connect_protocol or None)
-        head = [(b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", b"https")]
-        head += [(b":authority", b"shop.example"), (b":path", path.encode()), *more]
-        self.peer = peer
-        self.stream = peer.headers(head, end=False)
-        self.protocol = Protocol(Side.CLIENT, state=OPEN)
-        self.frames: list[Frame] = []
-        self._read = 0
-
-    @property
-    def headers(self) -> dict[bytes, bytes]:
-        """Of the answer, once it is there."""
-        return dict(self.peer.until("head", lambda: self.peer.so_far(self.stream).headers or None))
-
-    def flush(self) -> None:
-        """Sends what the protocol has to say. Its answer to a close may come when the stream has ended."""
-        with contextlib.suppress(StreamClosedError):
-            for data in self.protocol.data_to_send():
-                self.peer.data(self.stream, data)
-
-    def frame(self) -> Frame:
-        """The next frame."""
-        return self.peer.until("a frame", self._next)
-
-    def _next(self) -> Frame | None:
-        body = self.peer.so_far(self.stream).body
-        self.protocol.receive_data(body[self._read :])
-        self._read = len(body)
-        self.flush()
-        self.frames += [event for event in self.protocol.events_received() if isinstance(event, Frame)]
-        return self.frames.pop(0) if self.frames else None
 
 
 def test_messages_pass_both_ways(serve: Serve) -> None:

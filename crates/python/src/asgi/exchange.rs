@@ -7,9 +7,9 @@ use std::{
 
 use pyo3::{
     Bound, IntoPyObject as _, Py, PyAny, PyErr, PyResult, Python,
-    exceptions::{PyConnectionResetError, PyRuntimeError},
-    pyclass, pymethods,
-    types::PyDict,
+    exceptions::{PyConnectionResetError, PyOSError, PyRuntimeError},
+    intern, pyclass, pymethods,
+    types::{PyAnyMethods as _, PyDict},
 };
 
 use super::{
@@ -179,6 +179,25 @@ impl AsgiExchange {
             Some(sending) => Ok(sending.into_pyobject(py)?.into_any().unbind()),
         }
     }
+}
+
+/// How far back the history of an exception is read.
+const HISTORY: usize = 16;
+
+/// Whether an exception is ours about a caller that has left, or was raised in handling it: applications may let
+/// that pass.
+pub(super) fn speaks_of_leaving(py: Python<'_>, error: &PyErr) -> bool {
+    let mut earlier = Some(error.value(py).clone().into_any());
+    for _ in 0..HISTORY {
+        match earlier {
+            Some(exception) if exception.is_instance_of::<PyOSError>() => return true,
+            Some(exception) => {
+                earlier = exception.getattr(intern!(py, "__context__")).ok().filter(|next| !next.is_none());
+            }
+            None => return false,
+        }
+    }
+    false
 }
 
 impl From<Refusal> for PyErr {

@@ -13,15 +13,13 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use penstock_domain::{Code, Error, Side};
 use penstock_link::{Receive, Respond, Send};
 use pyo3::{
-    Bound, PyErr, PyResult, Python,
-    exceptions::PyOSError,
-    intern,
+    Bound, PyErr, PyResult, Python, intern,
     types::{PyBytes, PyDict, PyDictMethods as _},
 };
 
 use super::{
     event::{Event, Sent},
-    exchange::{Protocol, Refusal},
+    exchange::{Protocol, Refusal, speaks_of_leaving},
 };
 
 /// One request and its response.
@@ -288,8 +286,7 @@ impl Protocol for Http {
     }
 
     fn raised(&mut self, py: Python<'_>, error: &PyErr) -> bool {
-        // Applications may let it pass that a caller has left.
-        let expected = self.gone && error.is_instance_of::<PyOSError>(py);
+        let expected = self.gone && speaks_of_leaving(py, error);
         self.fail();
         !expected
     }

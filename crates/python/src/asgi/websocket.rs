@@ -9,9 +9,7 @@ use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use http::{Response, StatusCode};
 use penstock_link::{Receive, Respond, Stream};
 use pyo3::{
-    Bound, PyErr, PyResult, Python,
-    exceptions::PyOSError,
-    intern,
+    Bound, PyErr, PyResult, Python, intern,
     types::{PyBytes, PyDict, PyDictMethods as _},
 };
 use tokio::{runtime::Handle, time::timeout};
@@ -26,7 +24,7 @@ use tokio_tungstenite::{
 
 use super::{
     event::{Event, Said},
-    exchange::{Protocol, Refusal},
+    exchange::{Protocol, Refusal, speaks_of_leaving},
     http::{self as exchange, Http},
 };
 
@@ -295,7 +293,7 @@ impl Protocol for Websocket {
     fn raised(&mut self, py: Python<'_>, error: &PyErr) -> bool {
         let gone = matches!(self.stage, Stage::Closed { by_us: false, .. });
         self.fail();
-        !(gone && error.is_instance_of::<PyOSError>(py))
+        !(gone && speaks_of_leaving(py, error))
     }
 
     fn fail(&mut self) {
