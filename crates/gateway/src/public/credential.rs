@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderValue, header};
 /// The cookie that a login by browser leaves.
 const COOKIE: &str = "penstock_app";
 
-/// What our tokens begin with. Other credentials are between caller and app.
-const PREFIX: &str = "pst_";
+/// What our tokens begin with, of people and of service accounts. Other credentials are between caller and app.
+const PREFIXES: [&str; 2] = ["pst_", "pss_"];
 
 /// Longer ones are nobody's.
 const LONGEST: usize = 512;
@@ -59,7 +59,8 @@ fn token(value: &HeaderValue) -> Option<String> {
 }
 
 fn known(token: &str) -> Option<String> {
-    (token.starts_with(PREFIX) && token.len() <= LONGEST).then(|| token.to_owned())
+    let ours = PREFIXES.iter().any(|prefix| token.starts_with(prefix));
+    (ours && token.len() <= LONGEST).then(|| token.to_owned())
 }
 
 fn holds_ours(cookies: &[u8]) -> bool {
@@ -102,6 +103,7 @@ mod tests {
         for (value, token) in [
             ("Bearer pst_a", Some("pst_a")),
             ("bearer  pst_a ", Some("pst_a")),
+            ("Bearer pss_a", Some("pss_a")),
             ("Basic bWVAZXhhbXBsZS5jb206cHN0X2E=", Some("pst_a")),
             ("basic OnBzdF9h", Some("pst_a")),
             ("Basic bWU6c2VjcmV0", None),

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use penstock_domain::{Code, Enter, Error, Side, Visitor};
+use penstock_http::headers;
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -12,7 +13,7 @@ use tokio::{
 use super::{App, Public};
 use crate::{clock, shared::Shared};
 
-/// Who the caller is, for the app. Nobody else may say it.
+/// Who the caller is, for the app.
 const USER: &str = "x-penstock-user";
 /// The caller's groups, with commas between them.
 const GROUPS: &str = "x-penstock-groups";
@@ -59,10 +60,20 @@ impl Visit {
     }
 }
 
-/// Removes what only we may say.
-pub(super) fn strip(headers: &mut HeaderMap) {
-    headers.remove(USER);
-    headers.remove(GROUPS);
+/// What only we may say, in the spelling of apps that take `_` for `-`, too.
+const OURS: &str = "x-penstock-";
+
+/// Removes what only we may say, and the fields of one hop: `Connection` could name ours, to have them removed later.
+pub(super) fn strip(fields: &mut HeaderMap) {
+    headers::strip_hop_by_hop(fields);
+    let ours = |name: &&HeaderName| {
+        let name = name.as_str();
+        name.starts_with('x') && name.replace('_', "-").starts_with(OURS)
+    };
+    let forged: Vec<_> = fields.keys().filter(ours).cloned().collect();
+    for name in forged {
+        fields.remove(name);
+    }
 }
 
 /// Tells the app who calls.
@@ -179,12 +190,14 @@ mod tests {
     #[test]
     fn who_calls_is_ours_to_say() {
         let mut headers = HeaderMap::new();
-        headers.append(USER, HeaderValue::from_static("root"));
-        headers.append(USER, HeaderValue::from_static("admin"));
-        headers.append(GROUPS, HeaderValue::from_static("admin"));
+        for name in [USER, USER, GROUPS, "x_penstock_user", "x-penstock_groups", "x-penstock-app"] {
+            headers.append(name, HeaderValue::from_static("admin"));
+        }
+        headers.insert("connection", HeaderValue::from_static("x-penstock-user, x-penstock-groups"));
         strip(&mut headers);
         assert!(headers.is_empty());
         tell(&mut headers, &visitor(0)).unwrap();
+        headers::strip_hop_by_hop(&mut headers);
         assert_eq!(headers.get(USER).unwrap().as_bytes(), "jürgen@example.com".as_bytes());
         assert_eq!(headers.get(GROUPS).unwrap(), "dev,ops");
     }

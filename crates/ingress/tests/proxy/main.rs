@@ -1,6 +1,11 @@
 //! The proxy with scripted workers, over real sockets and mutual TLS.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "tests may fail loudly")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "tests may fail loudly"
+)]
 
 mod attaching;
 mod client;
