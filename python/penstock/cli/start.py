@@ -28,6 +28,7 @@ def gateway() -> None:
     Examples:
       penstock start gateway
       HTTP_LISTEN=127.0.0.1:8109 GRPC_LISTEN=127.0.0.1:8110 penstock start gateway
+      PUBLIC_LISTEN=0.0.0.0:8080 penstock start gateway
     """
     run_role("gateway")
 

@@ -44,8 +44,8 @@ def issue(
 ) -> None:
     """Issue a certificate and its key.
 
-    The agent NAME may dial with it, or the one that was created with --certificate-name NAME. Files that
-    exist are not overwritten.
+    The agent NAME may dial with it, or a worker of the app NAME; or those that were created with
+    --certificate-name NAME and --worker NAME. Files that exist are not overwritten.
 
     \b
     Examples:
@@ -92,6 +92,9 @@ def _tell(issued: CertificateFiles) -> None:
         return
     address = shlex.quote(f"tls://HOST:8443?ca={issued.authority.pin}")
     files = f"TLS_CERT={shlex.quote(str(issued.cert))} TLS_KEY={shlex.quote(str(issued.key))}"
-    click.echo("Take the first two to the agent's machine, and start it there with HOST as it is reached:\n")
+    click.echo("Take them to where it is used, and start what dials with HOST as it is reached. An agent:\n")
     click.echo(f"  PENSTOCK_KEY={address} {clean(files)} penstock start agent\n")
+    ca = shlex.quote(str(issued.authority.path))
+    click.echo("Or a worker:\n")
+    click.echo(f"  {clean(files)} TLS_CA={clean(ca)} penstock start worker MODULE:APP --connect HOST:8443\n")
     note("notice", "whoever has the key is this peer; `penstock pki revoke` ends that.")
