@@ -7,7 +7,7 @@ mod outgoing;
 mod pool;
 mod upload;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, path::PathBuf, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body as _;
@@ -67,6 +67,12 @@ impl Upstream {
             _ => None,
         };
         Ok(Self { address, tls, options, pool: Pool::default() })
+    }
+
+    /// An upstream on a socket of this machine.
+    #[must_use]
+    pub fn unix(path: PathBuf, options: Options) -> Self {
+        Self { address: Address::Unix(path), tls: None, options, pool: Pool::default() }
     }
 
     /// Sends a request and waits for the head of the answer. Hop-by-hop fields pass in neither direction; `Host` or
