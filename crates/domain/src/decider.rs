@@ -156,6 +156,23 @@ impl fmt::Debug for Enter {
     }
 }
 
+/// Somebody who calls the forward proxy with a credential.
+#[derive(Clone, Serialize)]
+pub struct Call {
+    /// Who the caller says it is, if it says so; the token must prove it.
+    pub name: Option<String>,
+    /// The token or key that it shows.
+    pub token: String,
+    /// The caller's address.
+    pub peer: String,
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("name", &self.name).field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
 /// What Rust asks at a boundary.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
@@ -182,6 +199,8 @@ pub enum Question {
     Ended(Ended),
     /// May the bearer of this token enter this app?
     Enter(Enter),
+    /// Who calls the forward proxy?
+    Call(Call),
 }
 
 /// The answer. An exception, a timeout or an unknown value is a denial.
@@ -192,7 +211,7 @@ pub enum Verdict {
     Principal(Principal),
     /// Answers [`Question::Decide`].
     Plan(Box<Plan>),
-    /// Answers [`Question::Enter`].
+    /// Answers [`Question::Enter`] and [`Question::Call`].
     Visitor(Visitor),
     /// Answers [`Question::Begin`] and [`Question::Ended`].
     Noted,

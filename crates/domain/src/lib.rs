@@ -8,7 +8,9 @@ mod event;
 mod plan;
 mod visitor;
 
-pub use decider::{Begin, Client, Credential, Decider, Ended, Enter, Gap, Principal, Question, Verdict};
+pub use decider::{
+    Begin, Call, Client, Credential, Decider, Ended, Enter, Gap, Principal, Question, Verdict,
+};
 pub use error::{Code, Error, Problem, Side};
 pub use event::{Event, Status};
 pub use plan::{Level, Limits, Plan, Postgres, Protocol, Recording, SslMode, Target};

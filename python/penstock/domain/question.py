@@ -55,7 +55,16 @@ class Enter:
     peer: str
 
 
-Question = Authenticate | Decide | Begin | Ended | Enter
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who calls the forward proxy? Answered with a visitor. ``name`` is what the token must prove, if given."""
+
+    name: str | None
+    token: str = field(repr=False)
+    peer: str
+
+
+Question = Authenticate | Decide | Begin | Ended | Enter | Call
 
 
 class Answer(Enum):

@@ -18,7 +18,17 @@ from penstock.domain.principal import (
     UserPrincipal,
     WorkerPrincipal,
 )
-from penstock.domain.question import Answer, Authenticate, Begin, Decide, Ended, Enter, Question, Verdict
+from penstock.domain.question import (
+    Answer,
+    Authenticate,
+    Begin,
+    Call,
+    Decide,
+    Ended,
+    Enter,
+    Question,
+    Verdict,
+)
 from penstock.domain.session import Client, Gap, SessionEnd, SessionStatus
 
 
@@ -42,6 +52,8 @@ def read_question(text: str) -> Question:
             return Ended(shape["session"], _end(shape))
         case "enter":
             return Enter(shape["app"], shape["token"], shape["peer"])
+        case "call":
+            return Call(shape["name"], shape["token"], shape["peer"])
         case other:
             raise ValueError(f"unknown question {other!r}")
 

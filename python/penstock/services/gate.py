@@ -4,6 +4,7 @@ import uuid
 
 import structlog
 
+from penstock.domain.app import Visitor
 from penstock.domain.connection import Connection
 from penstock.domain.errors import Code, PenstockError, Side, forbidden, not_found, unauthenticated
 from penstock.domain.plan import Limits, Plan, RecordingRules
@@ -28,6 +29,7 @@ from penstock.domain.question import (
     Answer,
     Authenticate,
     Begin,
+    Call,
     Decide,
     Ended,
     Enter,
@@ -91,6 +93,8 @@ class Gate:
                 return await self.ended(question)
             case Enter():
                 return await self._visits.enter(question)
+            case Call():
+                return await self.call(question)
 
     async def authenticate(self, credential: Credential, peer: str) -> Principal:
         """Whom this credential proves."""
@@ -154,6 +158,17 @@ class Gate:
                 hint="see PLUGIN_AUDIT_PATH",
             )
         return NOTED
+
+    async def call(self, question: Call) -> Visitor:
+        """Who calls the forward proxy. Whoever says a name proves that one, and no other."""
+        identity = await self._authentication.identify(question.token)
+        user, token = identity.user, identity.token
+        if question.name is not None and question.name.lower() != user.email.lower():
+            self._log.warning("caller refused", name=question.name, account=user.email, peer=question.peer)
+            raise unauthenticated(
+                "the key is another's", hint="set the proxy's URL to http://NAME:KEY@HOST:PORT"
+            )
+        return Visitor(user.id, user.email, user.groups, token.id, token.expires_at)
 
     async def _agent(self, credential: AgentCredential, peer: str) -> AgentPrincipal:
         digest = await self._agents.digest(credential.name)

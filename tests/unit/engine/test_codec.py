@@ -16,7 +16,7 @@ from penstock.domain.principal import (
     UserPrincipal,
     WorkerPrincipal,
 )
-from penstock.domain.question import NOTED, Authenticate, Begin, Decide, Ended, Enter, Question, Verdict
+from penstock.domain.question import NOTED, Authenticate, Begin, Call, Decide, Ended, Enter, Question, Verdict
 from penstock.domain.session import Client, Gap, SessionEnd, SessionStatus
 from penstock.engine.codec import read_question, write_apps, write_verdict
 
@@ -90,6 +90,8 @@ GAP = Gap(datetime.fromtimestamp(1_700_000_000, UTC), 4, "disk full")
             Decide(WorkerPrincipal("w", "shop"), "db", "p"),
         ),
         ({"ask": "enter", "app": "shop", "token": "pst_x", "peer": "p"}, Enter("shop", "pst_x", "p")),
+        ({"ask": "call", "name": "ci", "token": "pss_x", "peer": "p"}, Call("ci", "pss_x", "p")),
+        ({"ask": "call", "name": None, "token": "pss_x", "peer": "p"}, Call(None, "pss_x", "p")),
     ],
 )
 def test_questions(shape: dict[str, Any], question: Question) -> None:

@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from penstock.domain.app import Visitor
 from penstock.domain.errors import Code, PenstockError
 from penstock.domain.principal import TokenCredential, UserPrincipal
+from penstock.domain.question import Call
 from penstock.domain.service_account import ServiceAccount
 from penstock.domain.user import Identity
 
@@ -130,3 +132,15 @@ async def test_a_user_is_no_service_account(world: World) -> None:
         with pytest.raises(PenstockError, match="there is no service account"):
             await world.services.service_accounts.delete(await world.admin(), name)
     assert (await world.authentication.login("me@example.com", PASSWORD, PEER)).identity.user.id == me.user.id
+
+
+async def test_it_calls_the_forward_proxy_by_its_name_and_key(world: World) -> None:
+    account, key = await made(world, "build", hours=2)
+    for name in ("ci", "CI", None):
+        caller = await world.gate.answer(Call(name, key, PEER))
+        assert isinstance(caller, Visitor)
+        assert (caller.name, caller.groups, caller.expires_at) == ("ci", {"build"}, account.expires_at)
+    with pytest.raises(PenstockError, match="the key is another's"):
+        await world.gate.answer(Call("other", key, PEER))
+    with pytest.raises(PenstockError, match="unknown"):
+        await world.gate.answer(Call("ci", "pss_wrong", PEER))

@@ -77,6 +77,7 @@ impl Decider for Script {
             Question::Decide { connection, .. } => self.plan(&connection),
             Question::Begin(_) => Verdict::Noted,
             Question::Enter(_) => Verdict::Deny(Error::new(Code::NotFound, Side::Client, "no such app")),
+            Question::Call(_) => Verdict::Deny(Error::new(Code::Unauthenticated, Side::Client, "unknown")),
             Question::Ended(ended) => {
                 self.ended.send(ended).unwrap();
                 Verdict::Noted
