@@ -104,10 +104,10 @@ class WorkerPool:
         """
         if self._worker is not None or self._over:
             return
-        if self._app is not None:
-            self._application = Application(self._app)
-            await self._application.startup()
         try:
+            if self._app is not None:
+                self._application = Application(self._app)
+                await self._application.startup()
             self._worker = self._dial()
         except PenstockError:
             await self.shutdown(0)

@@ -6,7 +6,7 @@ from functools import reduce
 from pathlib import Path
 from typing import cast
 
-from penstock.domain.errors import PenstockError, malformed
+from penstock.domain.errors import malformed
 from penstock.worker import ASGIApplication
 
 _HINT = "write it as MODULE:APP, for example main:app, in the folder that holds main.py"
@@ -20,7 +20,7 @@ def is_upstream(serves: str) -> bool:
 def load_application(serves: str) -> ASGIApplication:
     """Imports it. Raises ``malformed`` naming what is not there, and what the module itself raises."""
     module_name, colon, path = serves.partition(":")
-    if not colon or not module_name or not path:
+    if not colon or not path or not module_name or module_name.startswith("."):
         raise malformed(f"{serves!r} is neither MODULE:APP nor a URL", hint=_HINT)
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
@@ -39,15 +39,9 @@ def _import(name: str) -> object:
     except ModuleNotFoundError as error:
         if not _is_part(error.name, name):
             raise
-        raise _missing(name) from None
-    except ValueError:
-        raise _missing(name) from None
+        raise malformed(f"there is no module {name!r}", hint=_HINT) from None
 
 
 def _is_part(missing: str | None, name: str) -> bool:
     """Whether it is this module that is missing, or a package above it, and not one that it imports."""
     return missing is not None and f"{name}.".startswith(f"{missing}.")
-
-
-def _missing(name: str) -> PenstockError:
-    return malformed(f"there is no module {name!r}", hint=_HINT)

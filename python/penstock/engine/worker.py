@@ -88,7 +88,8 @@ class Worker:
 
     def ready(self, timeout_seconds: float) -> bool:
         """Whether every link has been up once, within so long. Blocks: run it off the loop."""
-        return self._core.ready(timeout_seconds)
+        with core_errors():
+            return self._core.ready(timeout_seconds)
 
     def shutdown(self, grace_seconds: float) -> bool:
         """Lets requests in flight finish for so long, then stops; whether all did.
