@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from tests.e2e.stack.gateway import ADMIN
+from tests.e2e.stack.publish import Certificates
 from tests.e2e.stack.published import Form, Published, publishing
 from tests.e2e.stack.waiting import until
 
@@ -224,6 +227,27 @@ def test_the_pages_are_on_no_other_host(published: Published) -> None:
     forged = {"x-penstock-app": "inner"}
     answer = published.stack.api.http.get(f"{published.stack.gateway.url}/.penstock/login", headers=forged)
     assert answer.status_code == 404
+
+
+def test_over_tls_the_cookie_stays_on_tls(root: Path, certificates: Certificates) -> None:
+    shown = certificates.edge
+    variables = {"PUBLIC_TLS_CERT": str(shown.cert), "PUBLIC_TLS_KEY": str(shown.key)}
+    with publishing(root / "published-tls", variables) as published:
+        published.app("inner", "--identify")
+        published.serve("inner")
+        trust, url = ssl.create_default_context(cafile=str(shown.ca)), f"https://127.0.0.1:{published.public}"
+        headers = {"host": published.host("inner"), "origin": f"https://{published.host('inner')}"}
+        form = {"email": ADMIN, "password": published.stack.gateway.password, "next": "/request"}
+        with httpx.Client(base_url=url, headers=headers, verify=trust, http2=True, trust_env=False) as client:
+            entered = client.post("/.penstock/login", data=form)
+            assert entered.status_code == 303
+            assert "; Secure" in entered.headers["set-cookie"]
+            seen = _seen(client.get("/request"))
+            assert (seen["scheme"], seen["headers"]["x-penstock-user"]) == ("https", ADMIN)
+            left = client.post("/.penstock/logout")
+            assert "; Secure" in left.headers["set-cookie"]
+        with pytest.raises(httpx.RemoteProtocolError), published.client("inner") as plain:
+            plain.get("/request")
 
 
 # Until when

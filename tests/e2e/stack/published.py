@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -106,11 +106,11 @@ class Form(HTMLParser):
 
 
 @contextmanager
-def publishing(folder: Path) -> Iterator[Published]:
-    """A stack of its own."""
+def publishing(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[Published]:
+    """A stack of its own, the gateway with more variables."""
     public, tunnel = free_port(), free_port()
     variables = {"PUBLIC_LISTEN": f"127.0.0.1:{public}", "TUNNEL_LISTEN": f"127.0.0.1:{tunnel}"}
-    with running(folder, variables) as stack:
+    with running(folder, {**variables, **(more or {})}) as stack:
         cli = Cli(stack.gateway.home, stack.processes)
         cli.log_in(stack.gateway.url, ADMIN, stack.gateway.password)
         yield Published(stack, cli, public, tunnel)
