@@ -24,22 +24,28 @@ _SAID_BY_RESOURCES = ("listen", "listener", "route")
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What settings say of ports; they stand above the file."""
+    """What is said elsewhere, and stands above the file.
+
+    ``gateway``: its users and service accounts are the callers, and its admin port tells of all of it.
+    """
 
     listen: str | None = None
     admin_listen: str | None = None
+    gateway: bool = False
 
 
 def compile_default(overrides: Overrides) -> Json:
     """Without a file: this machine may go to every public address, by tunnels to port 443 too."""
     document = Document.model_validate({"listen": DEFAULT_LISTEN, "connect": {"enabled": True}})
     listen = overrides.listen or DEFAULT_LISTEN
-    if not is_loopback(listen):
+    if not is_loopback(listen) and not overrides.gateway:
         raise refused(
             f"EGRESS_LISTEN is {listen}, and without a configuration anybody there could use the proxy",
             hint="name the callers in a file: penstock start egress --config FILE",
         )
-    return _with(document.compiled(), overrides)
+    shape = _with(document.compiled(), overrides)
+    shape["callers"]["anonymous"] = not overrides.gateway
+    return shape
 
 
 def compile_file(path: Path, overrides: Overrides, folder: Folder) -> Json:
@@ -48,13 +54,17 @@ def compile_file(path: Path, overrides: Overrides, folder: Folder) -> Json:
     text = read_text(path)
     if path.suffix in (".yaml", ".yml"):
         parts = read_resources([(path, text)], folder)
-        return _with({**Document(anonymous=True).compiled(), **parts}, overrides)
+        return _with({**Document(anonymous=not overrides.gateway).compiled(), **parts}, overrides)
     document, lines = read_document(path, text, folder)
     shape = document.compiled()
     if document.resources:
         shape |= _resources(document, path, folder, lines)
     shape = _with(shape, overrides)
-    _refuse_open_ports(document, shape, path, lines)
+    if overrides.gateway:
+        _refuse_callers(document, path, lines)
+        shape["callers"]["anonymous"] = document.anonymous is True
+    else:
+        _refuse_open_ports(document, shape, path, lines)
     return shape
 
 
@@ -139,6 +149,17 @@ def _with(shape: Json, overrides: Overrides) -> Json:
             )
         ports = [{**ports[0], "address": overrides.listen}]
     return {**shape, "listeners": ports, "admin_listen": overrides.admin_listen or shape["admin_listen"]}
+
+
+def _refuse_callers(document: Document, path: Path, lines: dict[Place, int]) -> None:
+    for key in ("caller", "admin_listen"):
+        if key in document.model_fields_set:
+            raise refused_at(
+                path,
+                nearest_line(lines, (key,)),
+                f"{key} is for a forward proxy on its own",
+                hint="in the gateway users and service accounts call, and ADMIN_LISTEN names its admin port",
+            )
 
 
 def _refuse_open_ports(document: Document, shape: Json, path: Path, lines: dict[Place, int]) -> None:

@@ -29,7 +29,8 @@ def toml_lines(text: str) -> dict[Place, int]:
             at = arrays[table] = arrays.get(table, -1) + 1
             lines.setdefault(table, number)
             table = (*table, at)
-        lines.setdefault(table, number)
+        for end in range(1, len(table) + 1):
+            lines.setdefault(table[:end], number)
     return lines
 
 

@@ -42,9 +42,11 @@ class Egress:
             stats: dict[str, Any] = json.loads(self._core.stats())
         return stats
 
-    def explain(self, caller: str, method: str, url: str) -> dict[str, Any]:
-        """What would be decided about a request, by which rule, and why not by those before it."""
-        question = {"as": caller, "method": method, "url": url}
+    def explain(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """What would be decided about a request, by which rule, and why not by those before it.
+
+        ``url``, and if need be ``as``, ``groups``, ``method``, ``headers``, ``body``, ``addresses``, ``at``.
+        """
         with core_errors():
             explained: dict[str, Any] = json.loads(self._core.explain(json.dumps(question)))
         return explained

@@ -190,3 +190,19 @@ def test_a_file_that_is_no_text_is_refused_at_its_line(written: Path) -> None:
     written.write_bytes(b"a = 1\nb = '\xff'\n")
     with pytest.raises(PenstockError, match=r"egress\.toml:2: this is not UTF-8"):
         compile_file(written, Overrides(), Folder(written.parent))
+
+
+def test_in_the_gateway_callers_are_its_own(written: Path) -> None:
+    written.write_text('[[rule]]\nallow = "*"\n')
+    shape = compile_file(written, Overrides("0.0.0.0:3128", gateway=True), Folder(written.parent))
+    assert shape["callers"] == {"anonymous": False, "realm": "penstock", "list": []}
+    assert shape["listeners"][0]["address"] == "0.0.0.0:3128"
+    for text in (
+        f'[[rule]]\nallow = "*"\n[caller.ci]\nkeys = "{HASH}"\n',
+        '\n\nadmin_listen = "127.0.0.1:1"\n',
+    ):
+        written.write_text(text)
+        with pytest.raises(PenstockError, match=r"egress\.toml:3: .* is for a forward proxy on its own"):
+            compile_file(written, Overrides("0.0.0.0:3128", gateway=True), Folder(written.parent))
+    shape = compile_default(Overrides("0.0.0.0:3128", gateway=True))
+    assert not shape["callers"]["anonymous"] and shape["listeners"][0]["connect"]
