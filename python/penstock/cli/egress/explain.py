@@ -23,7 +23,7 @@ from penstock.cli.state import State
 @click.argument("url")
 @output_option()
 @click.pass_context
-def explain(ctx: click.Context, path: Path | None, url: str, **asked: Any) -> None:  # noqa: ANN401 - as asked
+def explain(ctx: click.Context, /, path: Path | None, url: str, **asked: Any) -> None:  # noqa: ANN401 - as asked
     """Say which route and which rule decide about a request, and why those before it do not.
 
     URL may be HOST:PORT, which is asked for by CONNECT. Nothing is resolved and nothing is sent: rules about
