@@ -30,7 +30,7 @@ pub use ingress::Ingress;
 pub use metrics::Metrics;
 pub use pattern::Pattern;
 pub use proxy::{Addresses, Hooks, Proxy};
-pub use public::{Everyone, Gatekeeper, Passage, Public};
+pub use public::{Everyone, Gatekeeper, Held, Opened, Passage, Public};
 pub use routes::{Route, RouteConfig, Routes, climbs};
 pub use selector::Select;
 pub use worker::{Worker, WorkerState};

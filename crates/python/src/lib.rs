@@ -27,7 +27,7 @@ mod _core {
         error::CoreError,
         gateway::Gateway,
         logging::init_logging,
-        proxy::{Choice, Proxy},
+        proxy::{Choice, Exchange, Mount, Proxy, Websocket},
         recording::{Replay, read_recording, recording_heads, summarise_recording, verify_recording},
         worker::Worker,
     };

@@ -1,7 +1,7 @@
 //! The head of a request, as it goes to a worker.
 
 use http::{
-    HeaderMap, Method, Request, Uri, header,
+    HeaderMap, Method, Uri, header,
     request::Parts,
     uri::{Authority, PathAndQuery, Scheme},
 };
@@ -12,10 +12,10 @@ use super::malformed;
 
 /// Whom the request is for: the authority of its target, which wins (RFC 9112 §3.2.2), or its `Host`; none if it
 /// says neither, as HTTP/1.0 may.
-pub(super) fn authority<B>(request: &Request<B>) -> Result<Option<Authority>, Error> {
-    let authority = match request.uri().authority() {
+pub(super) fn authority(head: &Parts) -> Result<Option<Authority>, Error> {
+    let authority = match head.uri.authority() {
         Some(authority) => Some(authority.clone()),
-        None => match request.headers().get(header::HOST) {
+        None => match head.headers.get(header::HOST) {
             None => None,
             Some(host) if host.is_empty() => None,
             Some(host) => {

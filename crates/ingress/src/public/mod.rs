@@ -19,11 +19,15 @@ use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use penstock_domain::{Code, Error, Side};
 use penstock_http::{Body, Handler, Peer, body};
+use penstock_link::Protocol;
 
 use crate::{Ingress, Route, climbs};
 
-pub use self::passage::Passage;
 use self::{errand::Errand, flight::Flight, head::authority, upgrade::Asked};
+pub use self::{
+    passage::Passage,
+    upgrade::{Held, Opened},
+};
 
 /// Says who may pass, before a worker hears of a request.
 pub trait Gatekeeper: Clone + Send + Sync + 'static {
@@ -73,44 +77,106 @@ impl<G: Gatekeeper> Public<G> {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<body::BoxError>,
     {
-        match self.pass(request, peer).await {
-            Ok(response) => response,
-            Err(error) => refusal(&error),
-        }
+        self.pass(request, peer).await.unwrap_or_else(Refused::answer)
     }
 
-    async fn pass<B>(&self, mut request: Request<B>, peer: &Arc<Peer>) -> Result<Response<Body>, Error>
+    /// Asks a worker for a byte stream of that protocol (RFC 8441), for those who relay it themselves.
+    ///
+    /// # Errors
+    /// The answer that refuses it, the worker's or ours.
+    pub async fn open(
+        &self,
+        head: Parts,
+        protocol: Protocol,
+        peer: &Arc<Peer>,
+    ) -> Result<Opened, Response<Body>> {
+        let opening = async {
+            let (errand, flight) = self.admit(head, Way::Upgrade, peer).await?;
+            upgrade::opened(errand, Some(protocol), flight).await
+        };
+        opening.await.map_err(Refused::answer)
+    }
+
+    async fn pass<B>(&self, mut request: Request<B>, peer: &Arc<Peer>) -> Result<Response<Body>, Refused>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<body::BoxError>,
     {
-        let inner = &self.ingress.0;
-        let authority = authority(&request)?;
         let asked = upgrade::asked(&mut request)?;
-        let tunnel = asked.as_ref().is_some_and(Asked::is_plain_connect);
-        let path = if tunnel { "/" } else { request.uri().path() };
+        let (head, body) = request.into_parts();
+        let (errand, flight) = self.admit(head, Way::of(asked.as_ref()), peer).await?;
+        match asked {
+            None => Ok(forward::forward(errand, body, flight).await?),
+            Some(asked) => upgrade::upgrade(errand, asked, flight).await,
+        }
+    }
+
+    /// Finds the route, and asks the gatekeeper.
+    async fn admit(&self, mut head: Parts, way: Way, peer: &Arc<Peer>) -> Result<(Errand, Flight), Refused> {
+        let inner = &self.ingress.0;
+        let authority = authority(&head)?;
+        let path = if way == Way::Connect { "/" } else { head.uri.path() };
         if climbs(path) {
-            return Err(malformed("its path climbs with `..`"));
+            return Err(malformed("its path climbs with `..`").into());
         }
         let routes = inner.routes.load_full();
         let host = authority.as_ref().map_or("", |authority| authority.host());
         let route = routes.find(host, path).ok_or_else(|| not_published(host))?;
-        if tunnel && !route.connect {
-            return Err(Error::new(Code::Forbidden, Side::Client, "CONNECT does not pass here"));
+        if way == Way::Connect && !route.connect {
+            return Err(Error::new(Code::Forbidden, Side::Client, "CONNECT does not pass here").into());
         }
-        let (mut head, body) = request.into_parts();
         let mut flight = Flight::begin(inner, &route.group, &head, peer);
         match self.gatekeeper.admit(route, &mut head, peer).await {
             Ok(passage) => flight.admitted(passage),
             Err(answer) => {
                 flight.answered(answer.status(), None);
-                return Ok(answer);
+                return Err(Refused::With(Box::new(answer)));
             }
         }
-        let errand = Errand::new(inner, &route.group, peer, authority, head, asked.is_some() && !tunnel);
+        let errand = Errand::new(inner, &route.group, peer, authority, head, way == Way::Upgrade);
+        Ok((errand, flight))
+    }
+}
+
+/// How a request goes out on a link.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Way {
+    Ordinary,
+    /// As extended CONNECT.
+    Upgrade,
+    /// As plain CONNECT.
+    Connect,
+}
+
+impl Way {
+    fn of(asked: Option<&Asked>) -> Self {
         match asked {
-            None => forward::forward(errand, body, flight).await,
-            Some(asked) => upgrade::upgrade(errand, asked, flight).await,
+            None => Self::Ordinary,
+            Some(asked) if asked.is_plain_connect() => Self::Connect,
+            Some(_) => Self::Upgrade,
+        }
+    }
+}
+
+/// A request that no worker serves, or not as it was asked.
+enum Refused {
+    /// Because of this.
+    For(Error),
+    /// With this answer.
+    With(Box<Response<Body>>),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::For(error)
+    }
+}
+
+impl Refused {
+    fn answer(self) -> Response<Body> {
+        match self {
+            Self::For(error) => refusal(&error),
+            Self::With(answer) => *answer,
         }
     }
 }

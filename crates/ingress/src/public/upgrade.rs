@@ -1,7 +1,12 @@
 //! Requests that become byte streams: websocket and other upgrades of HTTP/1.1 (RFC 9110 §7.8), extended CONNECT of
 //! HTTP/2 (RFC 8441), and plain CONNECT. On the link an upgrade is extended CONNECT.
 
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::Empty;
@@ -12,8 +17,11 @@ use penstock_http::{Body, body, headers};
 use penstock_link::{Protocol, Receive, Send, Stream};
 use penstock_relay::{Meter, join};
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::{answer::Download, attempt::Fault, errand::Errand, flight::Flight, malformed, websocket};
+use super::{
+    Refused, answer::Download, attempt::Fault, errand::Errand, flight::Flight, malformed, websocket,
+};
 use crate::worker::Lease;
 
 /// Upgrades that are about one hop and that we do not make.
@@ -91,61 +99,79 @@ fn has_body(fields: &HeaderMap) -> bool {
         || fields.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
 
+/// A byte stream to a worker. It counts as a request for as long as this is held.
+pub struct Opened {
+    /// The head of the worker's answer, without what is about one hop.
+    pub head: http::response::Parts,
+    /// Its bytes, and those for it.
+    pub stream: Stream,
+    /// What is to be held while they pass.
+    pub held: Held,
+}
+
+/// The place of a byte stream among the requests that are served.
+pub struct Held {
+    _lease: Lease,
+    flight: Flight,
+    closing: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
 /// Asks a worker for the byte stream, and joins it with the caller's.
-pub(super) async fn upgrade(
-    mut errand: Errand,
-    asked: Asked,
-    mut flight: Flight,
-) -> Result<Response<Body>, Error> {
-    let opened = tokio::select! {
-        opened = open(&mut errand, asked.protocol()) => opened,
-        error = flight.over() => Err(error),
-    };
-    let (lease, response, send) = match opened {
-        Ok(opened) => opened,
-        Err(error) => {
-            flight.refused(&error);
-            return Err(error);
-        }
-    };
-    let accepted = response.status().is_success();
-    let (mut parts, receive) = response.into_parts();
-    headers::strip_hop_by_hop(&mut parts.headers);
-    if let Some(cookie) = errand.cookie() {
-        parts.headers.append(header::SET_COOKIE, cookie);
-    }
-    if !accepted {
-        return Ok(refused(&errand, parts, receive, send, lease, flight));
-    }
+pub(super) async fn upgrade(errand: Errand, asked: Asked, flight: Flight) -> Result<Response<Body>, Refused> {
+    let idle = errand.inner.settings.idle();
+    let Opened { mut head, stream, held } = opened(errand, asked.protocol(), flight).await?;
     if let How::Upgrade { token, accept } = asked.how {
-        parts.status = StatusCode::SWITCHING_PROTOCOLS;
-        parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        parts.headers.insert(header::UPGRADE, token);
-        accept.and_then(|accept| parts.headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept));
+        head.status = StatusCode::SWITCHING_PROTOCOLS;
+        head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        head.headers.insert(header::UPGRADE, token);
+        accept.and_then(|accept| head.headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept));
     }
-    parts.headers.remove(header::CONTENT_LENGTH);
-    flight.answered(parts.status, Some(lease.worker.name()));
-    tokio::spawn(relay(errand, asked.on, Stream { receive, send }, lease, flight));
+    tokio::spawn(relay(asked.on, stream, held, idle));
     let mut answer = Response::new(body::any(Empty::new()));
-    (*answer.status_mut(), *answer.headers_mut()) = (parts.status, parts.headers);
+    (*answer.status_mut(), *answer.headers_mut()) = (head.status, head.headers);
     Ok(answer)
 }
 
+/// Asks a worker for the byte stream.
+pub(super) async fn opened(
+    mut errand: Errand,
+    protocol: Option<Protocol>,
+    mut flight: Flight,
+) -> Result<Opened, Refused> {
+    let asking = tokio::select! {
+        asking = open(&mut errand, protocol) => asking,
+        error = flight.over() => Err(error),
+    };
+    let (lease, response, send) = asking.inspect_err(|error| flight.refused(error))?;
+    flight.answered(response.status(), Some(lease.worker.name()));
+    let (mut head, receive) = response.into_parts();
+    headers::strip_hop_by_hop(&mut head.headers);
+    if let Some(cookie) = errand.cookie() {
+        head.headers.append(header::SET_COOKIE, cookie);
+    }
+    if !head.status.is_success() {
+        return Err(Refused::With(Box::new(denied(&errand, head, receive, send, lease, flight))));
+    }
+    head.headers.remove(header::CONTENT_LENGTH);
+    let closing = Box::pin(errand.inner.close.clone().cancelled_owned());
+    let held = Held { _lease: lease, flight, closing };
+    Ok(Opened { head, stream: Stream { receive, send }, held })
+}
+
 /// A worker's answer that is no byte stream.
-fn refused(
+fn denied(
     errand: &Errand,
-    parts: http::response::Parts,
+    head: http::response::Parts,
     receive: Receive,
     mut send: Send,
     lease: Lease,
-    mut flight: Flight,
+    flight: Flight,
 ) -> Response<Body> {
     // A stream that is gone has nothing left to be told.
     let _gone = send.finish();
-    flight.answered(parts.status, Some(lease.worker.name()));
     let download = Download::new(receive, None, errand.inner.settings.idle(), lease, flight);
     let mut answer = Response::new(body::any(download));
-    (*answer.status_mut(), *answer.headers_mut()) = (parts.status, parts.headers);
+    (*answer.status_mut(), *answer.headers_mut()) = (head.status, head.headers);
     answer
 }
 
@@ -181,8 +207,8 @@ async fn ask(
     Ok((response, send))
 }
 
-/// Relays until both directions have ended, nothing has passed for long, or everything ends.
-async fn relay(errand: Errand, on: OnUpgrade, stream: Stream, lease: Lease, mut flight: Flight) {
+/// Relays until both directions have ended or the stream may be no longer.
+async fn relay(on: OnUpgrade, stream: Stream, mut held: Held, idle: Duration) {
     let Ok(upgraded) = on.await else { return };
     let meter = Meter::default();
     tokio::select! {
@@ -191,12 +217,22 @@ async fn relay(errand: Errand, on: OnUpgrade, stream: Stream, lease: Lease, mut 
                 tracing::debug!(target: "penstock::ingress", %cut, "an upgraded connection was cut");
             }
         }
-        () = silence(&meter, errand.inner.settings.idle()) => {}
-        () = errand.inner.close.cancelled() => {}
-        _error = flight.over() => {}
+        () = silence(&meter, idle) => {}
+        () = poll_fn(|cx| held.poll_over(cx)) => {}
     }
-    flight.sent(usize::try_from(meter.client()).unwrap_or(usize::MAX));
-    drop(lease);
+    held.sent(usize::try_from(meter.client()).unwrap_or(usize::MAX));
+}
+
+impl Held {
+    /// Ready when the stream may be no longer: everything ends, or the caller's login does.
+    pub fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.closing.as_mut().poll(cx).is_ready() { Poll::Ready(()) } else { self.flight.poll_over(cx) }
+    }
+
+    /// Counts bytes that the caller was sent.
+    pub fn sent(&mut self, bytes: usize) {
+        self.flight.sent(bytes);
+    }
 }
 
 async fn silence(meter: &Meter, most: Duration) {

@@ -19,20 +19,20 @@ use pyo3::{
 use super::queue::Bell;
 
 /// Something that Python may await.
-pub(super) trait Operation: Send + Sync {
+pub(crate) trait Operation: Send + Sync {
     /// Goes on as far as it can; if that is not to the end, the context's waker tells when to try again.
     fn poll(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<PyResult<Py<PyAny>>>;
 }
 
 /// An operation in progress.
 #[pyclass(frozen, module = "penstock._core")]
-pub(super) struct Awaitable {
+pub(crate) struct Awaitable {
     operation: Box<dyn Operation>,
     bell: Arc<Bell>,
 }
 
 impl Awaitable {
-    pub(super) fn new(operation: impl Operation + 'static, bell: Arc<Bell>) -> Self {
+    pub(crate) fn new(operation: impl Operation + 'static, bell: Arc<Bell>) -> Self {
         Self { operation: Box::new(operation), bell }
     }
 

@@ -29,13 +29,11 @@ use pyo3::{
 };
 use tokio::runtime::Handle;
 
-use self::{
+pub(crate) use self::{
     awaitable::{Awaitable, Operation},
-    bridge::Bridge,
-    exchange::Exchange,
-    lifespan::Lifespan,
-    queue::{Arrived, Bell, Queue},
+    queue::{Bell, Item, Queue},
 };
+use self::{bridge::Bridge, exchange::Exchange, lifespan::Lifespan, queue::Arrived};
 use crate::error::raise;
 
 /// An ASGI application on an event loop. All methods are for the loop's thread.

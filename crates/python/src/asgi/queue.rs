@@ -18,7 +18,7 @@ use pyo3::{Bound, Py, PyAny, PyResult, Python, intern, types::PyAnyMethods as _}
 use tokio::runtime::Handle;
 
 /// What the loop is to do.
-pub(super) enum Item {
+pub(crate) enum Item {
     /// Serve a request.
     Request(Box<Arrived>),
     /// Resume whoever waits for this bell.
@@ -26,13 +26,13 @@ pub(super) enum Item {
 }
 
 /// A request, and the runtime that its link lives on.
-pub(super) struct Arrived {
+pub(crate) struct Arrived {
     pub(super) incoming: Incoming,
     pub(super) runtime: Handle,
 }
 
 /// What has come for the loop.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     pending: Mutex<Pending>,
     signalled: AtomicBool,
     signal: PipeWriter,
@@ -50,19 +50,19 @@ struct Pending {
 
 impl Queue {
     /// A queue that holds at most so many requests, to a loop by its `create_future`.
-    pub(super) fn new(most: usize, create_future: Py<PyAny>) -> io::Result<Self> {
+    pub(crate) fn new(most: usize, create_future: Py<PyAny>) -> io::Result<Self> {
         let (heard, signal) = io::pipe()?;
         let signalled = AtomicBool::new(false);
         Ok(Self { pending: Mutex::default(), signalled, signal, heard, most, create_future })
     }
 
     /// What the loop watches: readable when there is something to take.
-    pub(super) fn descriptor(&self) -> RawFd {
+    pub(crate) fn descriptor(&self) -> RawFd {
         self.heard.as_raw_fd()
     }
 
     /// Hands a request over; gives it back if too many wait already or nobody will come.
-    pub(super) fn offer(&self, arrived: Box<Arrived>) -> Result<(), Box<Arrived>> {
+    pub(crate) fn offer(&self, arrived: Box<Arrived>) -> Result<(), Box<Arrived>> {
         {
             let mut pending = self.pending();
             if pending.closed || pending.requests >= self.most {
@@ -76,7 +76,7 @@ impl Queue {
     }
 
     /// Takes all; the next push signals again.
-    pub(super) fn take(&self) -> io::Result<Vec<Item>> {
+    pub(crate) fn take(&self) -> io::Result<Vec<Item>> {
         let mut byte = [0];
         let _one = (&self.heard).read(&mut byte)?;
         self.signalled.store(false, Ordering::Release);
@@ -86,7 +86,7 @@ impl Queue {
     }
 
     /// Takes no more, and gives up what waits.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let items = {
             let mut pending = self.pending();
             pending.closed = true;
@@ -124,19 +124,19 @@ impl Queue {
 ///
 /// One bell serves both directions: h2 keeps one waker for a stream's credit and its reset, so that two would
 /// displace each other.
-pub(super) struct Bell {
+pub(crate) struct Bell {
     queue: Arc<Queue>,
     rung: AtomicBool,
     waiting: Mutex<Vec<Py<PyAny>>>,
 }
 
 impl Bell {
-    pub(super) fn new(queue: &Arc<Queue>) -> Arc<Self> {
+    pub(crate) fn new(queue: &Arc<Queue>) -> Arc<Self> {
         Arc::new(Self { queue: Arc::clone(queue), rung: AtomicBool::new(false), waiting: Mutex::default() })
     }
 
     /// A future that the next ring completes, as a coroutine hands it to its task.
-    pub(super) fn future(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    pub(crate) fn future(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let future = self.queue.create_future.bind(py).call0()?;
         // What tells a task that it is to wait for this, as asyncio.Future.__await__ does.
         future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
@@ -145,19 +145,19 @@ impl Bell {
     }
 
     /// Whether anybody waits.
-    pub(super) fn is_awaited(&self) -> bool {
+    pub(crate) fn is_awaited(&self) -> bool {
         !self.waiting().is_empty()
     }
 
     /// Rings, from any thread.
-    pub(super) fn ring(self: &Arc<Self>) {
+    pub(crate) fn ring(self: &Arc<Self>) {
         if !self.rung.swap(true, Ordering::AcqRel) {
             self.queue.ring(Arc::clone(self));
         }
     }
 
     /// Completes the futures, on the loop.
-    pub(super) fn answer(&self, py: Python<'_>) -> PyResult<()> {
+    pub(crate) fn answer(&self, py: Python<'_>) -> PyResult<()> {
         self.rung.store(false, Ordering::Release);
         let waiting = std::mem::take(&mut *self.waiting());
         waiting.into_iter().try_for_each(|future| complete(future.bind(py)))

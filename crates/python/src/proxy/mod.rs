@@ -1,12 +1,16 @@
 //! The proxy side of Reverse HTTP, as Python sees it.
 
+mod exchange;
 mod hooks;
+mod inbox;
+mod mount;
+mod websocket;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use penstock_domain::{Code, Error, Side};
-use penstock_ingress::{Config, Hooks, Table};
-use pyo3::{Py, PyAny, PyErr, PyResult, Python, pyclass, pymethods};
+use penstock_ingress::{Config, Hooks, Public, Table};
+use pyo3::{Bound, Py, PyAny, PyErr, PyResult, Python, pyclass, pymethods};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -14,15 +18,21 @@ use crate::{
     runtime,
 };
 
-pub(crate) use self::hooks::Choice;
 use self::hooks::PythonHooks;
+pub(crate) use self::{exchange::Exchange, hooks::Choice, mount::Mount, websocket::Websocket};
 
 /// Accepts workers and serves their applications to the public.
 #[pyclass(frozen, module = "penstock._core")]
 pub(crate) struct Proxy {
     config: Config,
-    hooks: Mutex<Option<(Py<PyAny>, Option<Py<PyAny>>)>>,
+    callables: Mutex<Option<Callables>>,
     running: OnceLock<Running>,
+}
+
+/// What of Python's is called.
+struct Callables {
+    watch: Py<PyAny>,
+    select: Option<Py<PyAny>>,
 }
 
 struct Running {
@@ -41,16 +51,16 @@ impl Proxy {
     fn new(config: &str, watch: Py<PyAny>, select: Option<Py<PyAny>>) -> PyResult<Self> {
         Ok(Self {
             config: parse("configuration", config)?,
-            hooks: Mutex::new(Some((watch, select))),
+            callables: Mutex::new(Some(Callables { watch, select })),
             running: OnceLock::new(),
         })
     }
 
     /// Binds the ports and serves; the bound addresses, in JSON.
     fn start(&self, py: Python<'_>) -> PyResult<String> {
-        let hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (watch, select) = hooks.ok_or_else(|| misuse("the proxy was started before"))?;
-        let running = py.detach(|| Running::start(self.config.clone(), watch, select))?;
+        let callables = self.callables.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let callables = callables.ok_or_else(|| misuse("the proxy was started before"))?;
+        let running = py.detach(|| Running::start(self.config.clone(), callables))?;
         let addresses = render(running.proxy.addresses())?;
         self.running.set(running).map_err(|_| misuse("the proxy was started before"))?;
         Ok(addresses)
@@ -81,6 +91,12 @@ impl Proxy {
         py.detach(|| running.proxy.ingress().publish(&table)).map_err(|error| raise(&error))
     }
 
+    /// The proxy as an application's far side, on an event loop.
+    fn mount(&self, event_loop: &Bound<'_, PyAny>) -> PyResult<Mount> {
+        let Running { proxy, data, .. } = self.running()?;
+        Mount::new(Public::new(proxy.ingress().clone()), data.handle().clone(), event_loop)
+    }
+
     /// Drains for so many seconds, then ends what is left. Blocks, without the interpreter.
     fn shutdown(&self, py: Python<'_>, grace_seconds: f64) {
         if let Some(Running { proxy, data, .. }) = self.running.get() {
@@ -96,8 +112,9 @@ impl Proxy {
 }
 
 impl Running {
-    fn start(config: Config, watch: Py<PyAny>, select: Option<Py<PyAny>>) -> PyResult<Self> {
+    fn start(config: Config, callables: Callables) -> PyResult<Self> {
         let (data, admin) = (runtime::data()?, runtime::admin()?);
+        let Callables { watch, select } = callables;
         let chooses = select.is_some();
         let python = Arc::new(PythonHooks::start(watch, select)?);
         let select = chooses.then(|| Arc::clone(&python) as _);
