@@ -165,6 +165,8 @@ impl Operation for Receive {
                 Message::Text(text) => Ok(text.as_str().into_pyobject(py)?.into_any().unbind()),
                 Message::Binary(bytes) => Ok(PyBytes::new(py, &bytes).into_any().unbind()),
                 Message::Close(frame) => {
+                    // The answer to it goes out as far as it can; after the last word nobody waits for more.
+                    let _answer = socket.poll_flush_unpin(cx);
                     let (code, reason) = frame.map_or((NO_STATUS, String::new()), |frame| {
                         (frame.code.into(), frame.reason.as_str().to_owned())
                     });
