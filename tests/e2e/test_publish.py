@@ -20,7 +20,7 @@ from tests.e2e.stack.application import pattern
 from tests.e2e.stack.haproxy import device
 from tests.e2e.stack.http2 import Http2, dial
 from tests.e2e.stack.peers import Peers
-from tests.e2e.stack.publish import Certificates, Stage, staged, wait_for_answer
+from tests.e2e.stack.publish import Certificates, Stage, caller, staged, wait_for_answer
 from tests.e2e.stack.worker import APPLICATION
 
 MIB = 1 << 20
@@ -40,10 +40,7 @@ class Way:
 
     def client(self, *, http2: bool = False) -> httpx.Client:
         """A client that speaks only one of the two."""
-        limits = httpx.Limits(max_connections=None)
-        return httpx.Client(
-            base_url=self.url, http1=not http2, http2=http2, trust_env=False, timeout=30, limits=limits
-        )
+        return caller(self.url, http2=http2)
 
 
 def haproxy_edge(release: str, *, forwarding: bool = False) -> Callable[[Stage], Way]:

@@ -58,7 +58,7 @@ class Application:
 
     async def hello(self, exchange: Exchange) -> None:
         """A small answer that tells which process gave it."""
-        await exchange.answer(200, b"hello\n", [(b"x-process", str(os.getpid()).encode())])
+        await exchange.answer(200, b"hello\n", [_process()])
 
     async def request(self, exchange: Exchange) -> None:
         """The request as it came in."""
@@ -155,8 +155,8 @@ class Application:
         )
 
     async def unknown(self, exchange: Exchange) -> None:
-        """404."""
-        await exchange.answer(404, b"no such path\n")
+        """404, that tells which process gave it."""
+        await exchange.answer(404, b"no such path\n", [_process()])
 
     async def websocket(self, exchange: Exchange) -> None:
         """Echoes texts and bytes; `/refused` is not accepted; the text `close` closes with 4000."""
@@ -225,6 +225,10 @@ class Exchange:
         """A whole answer."""
         await self.start(status, [*(headers or []), (b"content-length", str(len(body)).encode())])
         await self.send({"type": "http.response.body", "body": body})
+
+
+def _process() -> tuple[bytes, bytes]:
+    return b"x-process", str(os.getpid()).encode()
 
 
 app = Application()
