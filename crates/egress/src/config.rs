@@ -106,7 +106,7 @@ pub struct Guard {
 }
 
 /// Whom to believe upstream.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamTls {
     /// The roots in PEM; none means the system's.

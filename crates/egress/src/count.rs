@@ -30,6 +30,10 @@ impl Gauge {
         false
     }
 
+    pub(crate) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::AcqRel);
+    }
+
     pub(crate) fn give(&self, less: u64) {
         self.0.fetch_sub(less, Ordering::AcqRel);
     }

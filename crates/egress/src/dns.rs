@@ -110,6 +110,7 @@ impl Dns {
     }
 
     /// What statistics show.
+    #[cfg(test)]
     pub(crate) fn stats(&self) -> &DnsStats {
         &self.shared.stats
     }

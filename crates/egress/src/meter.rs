@@ -1,6 +1,9 @@
 //! What one request or tunnel spends, counted as it passes.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 use crate::policy::{Exceeded, Spending};
 
@@ -9,11 +12,12 @@ use crate::policy::{Exceeded, Spending};
 pub(crate) struct Meter {
     spending: Spending,
     since: Instant,
+    counted_ms: AtomicU64,
 }
 
 impl Meter {
     pub(crate) fn new(spending: Spending) -> Self {
-        Self { spending, since: Instant::now() }
+        Self { spending, since: Instant::now(), counted_ms: AtomicU64::new(0) }
     }
 
     /// Counts payload bytes.
@@ -27,25 +31,22 @@ impl Meter {
         self.spending.spend(bytes, 0, now_ms())
     }
 
-    /// Counts time that passed while it was open.
+    /// Counts the time that has passed since it was counted last.
     ///
     /// # Errors
     /// A budget that is used up.
-    pub(crate) fn count_open(&self, open_ms: u64) -> Result<(), Exceeded> {
+    pub(crate) fn count_open(&self) -> Result<(), Exceeded> {
         if self.spending.is_free() {
             return Ok(());
         }
-        self.spending.spend(0, open_ms, now_ms())
+        let open_ms = self.since.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        let fresh = open_ms.saturating_sub(self.counted_ms.swap(open_ms, Ordering::Relaxed));
+        self.spending.spend(0, fresh, now_ms())
     }
 
     /// Whether nothing is counted.
     pub(crate) const fn is_free(&self) -> bool {
         self.spending.is_free()
-    }
-
-    /// Since it was opened.
-    pub(crate) fn open_ms(&self) -> u64 {
-        self.since.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
     }
 }
 

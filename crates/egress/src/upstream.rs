@@ -2,12 +2,10 @@
 
 mod connection;
 mod dial;
-mod download;
 mod pool;
 mod upload;
 
 pub(crate) use connection::{Connection, Transport, Unsent};
 pub(crate) use dial::{DialFault, dial};
-pub(crate) use download::{Download, Ending};
 pub(crate) use pool::Pool;
 pub(crate) use upload::{Sent, Upload};

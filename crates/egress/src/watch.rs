@@ -91,6 +91,11 @@ impl Lines {
 }
 
 impl Line {
+    /// What tells it from others.
+    pub(crate) const fn id(&self) -> u64 {
+        self.id
+    }
+
     /// A byte has moved.
     pub(crate) fn touch(&self) {
         self.last_ms.store(self.now_ms(), Ordering::Relaxed);

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 /// How names are resolved and kept.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dns {
     /// The cache's name in statistics: `dns_cache.NAME.*`.
@@ -89,7 +89,7 @@ pub enum Family {
 }
 
 /// Growing pauses.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Backoff {
     /// The first.
@@ -99,7 +99,7 @@ pub struct Backoff {
 }
 
 /// A name server.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resolver {
     /// Its address and port.

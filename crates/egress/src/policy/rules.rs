@@ -301,6 +301,11 @@ fn budgets(
 }
 
 impl Decision {
+    /// What is decided where nothing could be.
+    pub(crate) const fn none() -> Self {
+        Self { allowed: false, why: Why::Default, rule: None }
+    }
+
     fn deny(why: Why, rule: Option<&Arc<Rule>>) -> Self {
         Self { allowed: false, why, rule: rule.map(Arc::clone) }
     }

@@ -4,6 +4,7 @@ mod belief;
 mod certificate;
 mod client;
 mod client_hello;
+mod end_point;
 mod server;
 mod stream;
 
@@ -14,8 +15,9 @@ use rustls::crypto::CryptoProvider;
 pub use certificate::Certificate;
 pub use client::{Connector, Identity, Trust};
 pub use client_hello::{Alert, ClientHello, ClientHelloReader, NoClientHello, alert};
-pub use server::acceptor;
+pub use end_point::end_point;
 pub(crate) use server::server_config;
+pub use server::{acceptor, acceptor_with_clients};
 pub use stream::MaybeTls;
 
 /// The one crypto provider.

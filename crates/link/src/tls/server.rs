@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use penstock_domain::{Code, Error, Side};
 use rustls::{
-    ServerConfig,
+    RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-    server::{NoClientAuth, danger::ClientCertVerifier},
+    server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -16,6 +16,30 @@ use tokio_rustls::TlsAcceptor;
 /// [`Code::Malformed`] if the PEM does not hold a chain and its key.
 pub fn acceptor(chain_pem: &str, key_pem: &str) -> Result<TlsAcceptor, Error> {
     let mut config = server_config(chain_pem, key_pem, Arc::new(NoClientAuth))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// As [`acceptor`], and asks callers for a certificate from `client_ca_pem`. One that shows none is accepted, too: who
+/// it is must then be proven in another way.
+///
+/// # Errors
+/// [`Code::Malformed`] if the PEM does not hold a chain and its key, or no CA.
+pub fn acceptor_with_clients(
+    chain_pem: &str,
+    key_pem: &str,
+    client_ca_pem: &str,
+) -> Result<TlsAcceptor, Error> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(client_ca_pem.as_bytes()) {
+        let certificate = certificate.map_err(|error| malformed("the CA of the callers", &error))?;
+        roots.add(certificate).map_err(|error| malformed("the CA of the callers", &error))?;
+    }
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), super::provider())
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| malformed("the CA of the callers", &error))?;
+    let mut config = server_config(chain_pem, key_pem, clients)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -10,48 +10,42 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use penstock_http::body::BoxError;
+use tokio::time::Sleep;
 
-use super::{Connection, Sent};
-use crate::{destinations::Destination, meter::Meter, watch::Line};
-
-/// Learns how an answer ended.
-pub(crate) trait Ending: Send + Unpin + 'static {
-    /// All bytes of the answer's body have passed, or not.
-    fn ended(&mut self, bytes: u64, complete: bool);
-}
+use super::Exchange;
+use crate::{destinations::Destination, upstream::Connection};
 
 /// The body. It drives its connection, and gives it back when it is complete.
 #[derive(Debug)]
-pub(crate) struct Download<E: Ending> {
+pub(super) struct Download {
     incoming: Incoming,
     /// Always there until it is dropped.
     connection: Option<Connection>,
     destination: Arc<Destination>,
-    sent: Option<Arc<Sent>>,
-    line: Arc<Line>,
-    meter: Arc<Meter>,
+    exchange: Exchange,
+    /// When the request as a whole has taken too long, if that is bounded.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// Connections that may rest.
+    pool: usize,
     bytes: u64,
     done: bool,
-    pool: usize,
-    ending: E,
 }
 
-impl<E: Ending> Download<E> {
-    pub(crate) fn new(
+impl Download {
+    pub(super) fn new(
         incoming: Incoming,
         mut connection: Connection,
         destination: Arc<Destination>,
-        sent: Option<Arc<Sent>>,
-        line: Arc<Line>,
-        meter: Arc<Meter>,
+        exchange: Exchange,
         pool: usize,
-        ending: E,
+        deadline: Option<Pin<Box<Sleep>>>,
     ) -> Self {
-        if sent.as_ref().is_some_and(|sent| !sent.is_done()) {
+        if exchange.sent.as_ref().is_some_and(|sent| !sent.is_done()) {
+            // The upload must not wait until the answer is read.
             connection.detach();
         }
         let connection = Some(connection);
-        Self { incoming, connection, destination, sent, line, meter, bytes: 0, done: false, pool, ending }
+        Self { incoming, connection, destination, exchange, deadline, pool, bytes: 0, done: false }
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
@@ -63,9 +57,13 @@ impl<E: Ending> Download<E> {
         }
         Pin::new(&mut self.incoming).poll_frame(cx)
     }
+
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready())
+    }
 }
 
-impl<E: Ending> Body for Download<E> {
+impl Body for Download {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -73,13 +71,16 @@ impl<E: Ending> Body for Download<E> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.is_late(cx) {
+            return Poll::Ready(Some(Err("the request took longer than timeouts.request_ms".into())));
+        }
         let Poll::Ready(frame) = self.poll_incoming(cx) else { return Poll::Pending };
-        self.line.touch();
+        self.exchange.line.touch();
         match frame {
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
                 self.bytes += bytes;
-                if let Err(exceeded) = self.meter.count(bytes) {
+                if let Err(exceeded) = self.exchange.meter.count(bytes) {
                     return Poll::Ready(Some(Err(exceeded.message.into())));
                 }
                 Poll::Ready(Some(Ok(frame)))
@@ -101,11 +102,11 @@ impl<E: Ending> Body for Download<E> {
     }
 }
 
-impl<E: Ending> Drop for Download<E> {
+impl Drop for Download {
     fn drop(&mut self) {
         let complete = self.done || self.incoming.is_end_stream();
-        self.ending.ended(self.bytes, complete);
-        let uploaded = self.sent.as_ref().is_none_or(|sent| sent.is_done());
+        self.exchange.answered(self.bytes, complete);
+        let uploaded = self.exchange.sent.as_ref().is_none_or(|sent| sent.is_done());
         if let Some(connection) = self.connection.take().filter(|_| complete && uploaded) {
             self.destination.pool.keep(connection, self.pool);
         }

@@ -1,0 +1,125 @@
+//! One request, from its first byte to its line in the log.
+
+use std::sync::Arc;
+
+use crate::{
+    access::{Access, Kind, Verdict},
+    breakers::Place,
+    destinations::Destination,
+    meter::Meter,
+    policy::Spending,
+    refusal::Refusal,
+    shared::Shared,
+    upstream::Sent,
+    watch::Line,
+};
+
+/// What is known of a request while it runs. Dropped before it has ended, its caller has gone.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub shared: Arc<Shared>,
+    pub line: Arc<Line>,
+    pub access: Box<Access>,
+    pub meter: Arc<Meter>,
+    pub destination: Option<Arc<Destination>>,
+    /// How far the caller's body has come.
+    pub sent: Option<Arc<Sent>>,
+    /// Its place among the requests under way.
+    pub place: Option<Place>,
+    over: bool,
+}
+
+impl Exchange {
+    pub(super) fn new(shared: &Arc<Shared>, line: &Arc<Line>, access: Access) -> Self {
+        line.begin();
+        Self {
+            shared: Arc::clone(shared),
+            line: Arc::clone(line),
+            access: Box::new(access),
+            meter: Arc::new(Meter::new(Spending::default())),
+            destination: None,
+            sent: None,
+            place: None,
+            over: false,
+        }
+    }
+
+    /// It was not carried.
+    pub(super) fn refused(mut self, refusal: &Refusal) {
+        self.access.verdict = refusal.verdict;
+        self.access.status = refusal.status.as_u16();
+        self.access.error = Some(refusal.error.message.clone());
+        self.access.fired.clone_from(&refusal.fired);
+        self.end();
+    }
+
+    /// A tunnel or an upgraded connection has begun: it is watched by a line of its own, and shown while it lasts.
+    pub(crate) fn opened(&mut self, line: Arc<Line>) {
+        line.begin();
+        self.line.end();
+        self.line = line;
+        if let Some(sink) = &self.shared.sink {
+            sink.opened(self.line.id(), &self.access);
+        }
+    }
+
+    /// It was carried, and has ended.
+    pub(crate) fn closed(mut self, sent: u64, received: u64, fault: Option<String>) {
+        self.access.sent_bytes = sent;
+        self.access.received_bytes = received;
+        if let Some(fault) = fault {
+            self.access.verdict = Verdict::Cut;
+            self.access.error = Some(fault);
+        }
+        self.end();
+    }
+
+    /// The answer's body has passed, or what of it could.
+    pub(super) fn answered(&mut self, bytes: u64, complete: bool) {
+        self.access.received_bytes = bytes;
+        if let Some(sent) = &self.sent {
+            self.access.sent_bytes = sent.bytes();
+        }
+        if !complete {
+            self.access.verdict = Verdict::Cut;
+            self.access.error = Some("the answer was cut: the caller or the destination has gone".into());
+        }
+        self.end();
+    }
+
+    /// A tunnel did not begin as it must.
+    pub(crate) fn refused_inside(mut self, why: &str) {
+        self.access.verdict = Verdict::Denied;
+        self.access.error = Some(why.to_owned());
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if self.over {
+            return;
+        }
+        self.over = true;
+        self.line.end();
+        // A budget that is used up by the time this took shows at the next request.
+        let _exceeded = self.meter.count_open();
+        if let Some(destination) = &self.destination {
+            let (sent, received) = (self.access.sent_bytes, self.access.received_bytes);
+            destination.count(|traffic| {
+                traffic.sent_bytes.add(sent);
+                traffic.received_bytes.add(received);
+            });
+        }
+        let id = (self.access.kind != Kind::Request).then(|| self.line.id());
+        self.shared.ended(id, self.access.clone());
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.over {
+            self.access.verdict = Verdict::Cut;
+            self.access.error.get_or_insert_with(|| "the caller has gone".into());
+            self.end();
+        }
+    }
+}
