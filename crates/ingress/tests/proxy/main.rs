@@ -11,6 +11,7 @@ mod attaching;
 mod client;
 mod draining;
 mod forwarding;
+mod gatekeeping;
 mod hostile;
 mod retrying;
 mod selecting;
