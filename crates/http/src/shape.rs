@@ -1,6 +1,6 @@
 //! Requests that two parsers may read differently. They are refused: whoever sends them means no good.
 
-use http::{HeaderMap, Method, Request, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
 /// Why a request is refused; none if it is in order. HTTP/2 has its own framing and needs only the count of fields.
 pub(crate) fn fault<B>(request: &Request<B>, most_fields: usize) -> Option<&'static str> {
@@ -21,11 +21,19 @@ pub(crate) fn fault<B>(request: &Request<B>, most_fields: usize) -> Option<&'sta
     if many(headers, &header::TRANSFER_ENCODING) {
         return Some("it has more than one Transfer-Encoding");
     }
+    if headers.get(header::TRANSFER_ENCODING).is_some_and(|coding| !is_chunked(coding)) {
+        // No other coding is known here, and lists of them are where parsers differ.
+        return Some("its Transfer-Encoding is not `chunked` alone");
+    }
     let needs_host = request.version() == Version::HTTP_11 && request.method() != Method::CONNECT;
     if needs_host && !headers.contains_key(header::HOST) {
         return Some("it has no Host");
     }
     None
+}
+
+fn is_chunked(coding: &HeaderValue) -> bool {
+    coding.as_bytes().eq_ignore_ascii_case(b"chunked")
 }
 
 fn many(headers: &HeaderMap, name: &header::HeaderName) -> bool {
@@ -47,6 +55,8 @@ mod tests {
             [("host", "a"), ("host", "b")].as_slice(),
             &[("host", "a"), ("content-length", "3"), ("transfer-encoding", "chunked")],
             &[("host", "a"), ("transfer-encoding", "chunked"), ("transfer-encoding", "identity")],
+            &[("host", "a"), ("transfer-encoding", "chunked, chunked")],
+            &[("host", "a"), ("transfer-encoding", "gzip, chunked")],
             &[("accept", "*/*")],
         ] {
             assert!(fault(&request(Version::HTTP_11, fields), 100).is_some(), "{fields:?}");
@@ -55,6 +65,10 @@ mod tests {
 
     #[test]
     fn ordinary_requests_are_not() {
+        assert_eq!(
+            fault(&request(Version::HTTP_11, &[("host", "a"), ("transfer-encoding", "Chunked")]), 2),
+            None
+        );
         assert_eq!(fault(&request(Version::HTTP_11, &[("host", "a"), ("content-length", "3")]), 2), None);
         assert_eq!(fault(&request(Version::HTTP_10, &[]), 2), None);
         assert_eq!(fault(&request(Version::HTTP_2, &[]), 2), None);
