@@ -15,12 +15,14 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 _CHUNK = 65536
-_PATTERN = bytes(range(251)) * (_CHUNK // 251 + 1)
+# Of a prime length: no two neighbouring frames are alike.
+_PERIOD = bytes(range(251))
+_REPEATED = _PERIOD * (_CHUNK // len(_PERIOD) + 2)
 
 
 def pattern(size: int) -> bytes:
-    """What `/bytes/SIZE` answers; no two neighbouring frames of it are alike."""
-    return (_PATTERN * (size // len(_PATTERN) + 1))[:size]
+    """What `/bytes/SIZE` answers."""
+    return (_PERIOD * (size // len(_PERIOD) + 1))[:size]
 
 
 class Application:
@@ -92,11 +94,11 @@ class Application:
 
     async def bytes(self, exchange: Exchange) -> None:
         """So many bytes."""
-        left = int(exchange.argument)
-        body = pattern(left)
-        await exchange.start(200, [(b"content-length", str(left).encode())])
-        for start in range(0, left, _CHUNK):
-            await exchange.more(body[start : start + _CHUNK])
+        size = int(exchange.argument)
+        await exchange.start(200, [(b"content-length", str(size).encode())])
+        for start in range(0, size, _CHUNK):
+            phase = start % len(_PERIOD)
+            await exchange.more(_REPEATED[phase : phase + min(_CHUNK, size - start)])
         await exchange.end()
 
     async def events(self, exchange: Exchange) -> None:
