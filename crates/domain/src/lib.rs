@@ -13,5 +13,5 @@ pub use decider::{
 };
 pub use error::{Code, Error, Problem, Side};
 pub use event::{Event, Status};
-pub use plan::{Level, Limits, Plan, Postgres, Protocol, Recording, SslMode, Target};
+pub use plan::{Level, Limits, Plan, Postgres, Protocol, Recording, SslMode, SslNegotiation, Target};
 pub use visitor::Visitor;

@@ -82,6 +82,9 @@ pub struct Postgres {
     /// libpq's `sslmode`.
     #[serde(default)]
     pub sslmode: SslMode,
+    /// libpq's `sslnegotiation`.
+    #[serde(default)]
+    pub sslnegotiation: SslNegotiation,
     /// PEM roots for `verify-ca` and `verify-full`; the system's if absent.
     #[serde(default)]
     pub sslrootcert: Option<String>,
@@ -93,6 +96,7 @@ impl fmt::Debug for Postgres {
             .field("user", &self.user)
             .field("database", &self.database)
             .field("sslmode", &self.sslmode)
+            .field("sslnegotiation", &self.sslnegotiation)
             .finish_non_exhaustive()
     }
 }
@@ -114,6 +118,17 @@ pub enum SslMode {
     VerifyCa,
     /// The same, and the certificate names the host.
     VerifyFull,
+}
+
+/// libpq's `sslnegotiation` (PostgreSQL, libpq, §32.1.2): how TLS begins.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SslNegotiation {
+    /// The server is asked first.
+    #[default]
+    Postgres,
+    /// With the first byte, as PostgreSQL 17 and later take it.
+    Direct,
 }
 
 /// Where and how a session is recorded.

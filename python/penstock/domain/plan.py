@@ -31,6 +31,7 @@ class PostgresLogin:
     sslmode: str
     password: str | None = field(default=None, repr=False)
     sslrootcert: str | None = None
+    sslnegotiation: str = "postgres"
 
 
 class RecordingLevel(StrEnum):

@@ -186,5 +186,6 @@ def _login(login: PostgresLogin) -> dict[str, str | None]:
         "password": login.password,
         "database": login.database,
         "sslmode": login.sslmode,
+        "sslnegotiation": login.sslnegotiation,
         "sslrootcert": login.sslrootcert,
     }

@@ -9,6 +9,9 @@ from penstock.domain.errors import malformed
 from penstock.domain.plan import PostgresLogin, Target, TcpTarget, UnixTarget
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+SSL_NEGOTIATIONS = ("postgres", "direct")
+# libpq, §32.1.2: weaker modes could fall back to what was never asked for.
+_DIRECT_MODES = ("require", "verify-ca", "verify-full")
 _MAX_VALUE = 16_384
 _PATH = re.compile(r"/[^\x00-\x1f\x7f]{0,106}")
 
@@ -35,6 +38,10 @@ def _ssl_mode(value: str) -> str | None:
     return None if value in SSL_MODES else f"is none of {', '.join(SSL_MODES)}"
 
 
+def _ssl_negotiation(value: str) -> str | None:
+    return None if value in SSL_NEGOTIATIONS else f"is none of {', '.join(SSL_NEGOTIATIONS)}"
+
+
 def _root_certificate(value: str) -> str | None:
     return None if "-----BEGIN CERTIFICATE-----" in value else "is not a certificate in PEM"
 
@@ -46,6 +53,7 @@ _CHECKS: dict[str, Callable[[str], str | None]] = {
     "PASS": _text,
     "DB": _text,
     "SSLMODE": _ssl_mode,
+    "SSLNEGOTIATION": _ssl_negotiation,
     "SSLROOTCERT": _root_certificate,
 }
 _KNOWN: dict[ConnectionType, tuple[str, ...]] = {
@@ -70,6 +78,11 @@ def check_env(kind: ConnectionType, env: Mapping[str, str]) -> dict[str, str]:
     for key in _NEEDED[kind]:
         if not values.get(key):
             raise malformed(f"a {kind} connection needs {key}", hint=f"add -e {key}=...")
+    if values.get("SSLNEGOTIATION") == "direct" and values.get("SSLMODE") not in _DIRECT_MODES:
+        raise malformed(
+            "SSLNEGOTIATION=direct needs an SSLMODE that insists on TLS",
+            hint=f"add -e SSLMODE=..., one of {', '.join(_DIRECT_MODES)}",
+        )
     return values
 
 
@@ -94,4 +107,5 @@ def login(connection: Connection) -> PostgresLogin | None:
         sslmode=env.get("SSLMODE") or "prefer",
         password=env.get("PASS"),
         sslrootcert=env.get("SSLROOTCERT"),
+        sslnegotiation=env.get("SSLNEGOTIATION") or "postgres",
     )

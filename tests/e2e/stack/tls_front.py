@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # PostgreSQL, protocol, §54.7: a length of 8 and the code 80877103.
-_SSL_REQUEST = struct.pack(">II", 8, 80877103)
+SSL_REQUEST = struct.pack(">II", 8, 80877103)
 
 
 class TlsFront:
@@ -44,16 +44,34 @@ class TlsFront:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
             first = await reader.readexactly(8)
-            if first == _SSL_REQUEST:
+            if first == SSL_REQUEST:
                 writer.write(b"S")
                 await writer.drain()
                 await writer.start_tls(self._context)
-                upstream = await asyncio.open_unix_connection(str(self._socket))
+                upstream = await self._sealed_upstream()
             else:
                 upstream = await asyncio.open_connection("127.0.0.1", self._plain_port)
                 upstream[1].write(first)
             await asyncio.gather(_pump(reader, upstream[1]), _pump(upstream[0], writer))
         writer.close()
+
+    async def _sealed_upstream(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_unix_connection(str(self._socket))
+
+
+class Interceptor(TlsFront):
+    """Somebody in between: ends TLS with a certificate of its own, and speaks TLS to the server."""
+
+    def __init__(self, context: ssl.SSLContext, onward: ssl.SSLContext, port: int) -> None:
+        super().__init__(context, Path(), port)
+        self._onward = onward
+
+    async def _sealed_upstream(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._plain_port)
+        writer.write(SSL_REQUEST)
+        assert await reader.readexactly(1) == b"S"
+        await writer.start_tls(self._onward)
+        return reader, writer
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

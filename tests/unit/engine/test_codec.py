@@ -157,6 +157,7 @@ def _plan(login: PostgresLogin | None, expires_at: datetime | None) -> Plan:
                             "password": "p",
                             "database": "d",
                             "sslmode": "require",
+                            "sslnegotiation": "postgres",
                             "sslrootcert": None,
                         }
                     },

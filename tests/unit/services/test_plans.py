@@ -52,6 +52,8 @@ def test_logins() -> None:
         (POSTGRES, {"HOST": "db", "USER": "u", "PASS": "hush\0"}, "PASS"),
         (POSTGRES, {"HOST": "db", "USER": "u", "PASS": "hush" * 5000}, "PASS"),
         (POSTGRES, {"HOST": "db", "USER": "u", "SSLMODE": "on"}, "SSLMODE"),
+        (POSTGRES, {"HOST": "db", "USER": "u", "SSLNEGOTIATION": "now"}, "SSLNEGOTIATION"),
+        (POSTGRES, {"HOST": "db", "USER": "u", "SSLNEGOTIATION": "direct"}, "SSLMODE"),
         (POSTGRES, {"HOST": "db", "USER": "u", "SSLROOTCERT": "/etc/ca.pem"}, "SSLROOTCERT"),
         (TCP, {"HOST": "db"}, "PORT"),
         (TCP, {"HOST": "db", "PORT": "1", "USER": "u"}, "USER"),

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use penstock_domain::{Code, Error, Plan, Postgres, Side, SslMode, Target};
+use penstock_domain::{Code, Error, Plan, Postgres, Side, SslMode, SslNegotiation, Target};
 use penstock_inspect::postgres::{Login, ssl_request};
-use penstock_link::tls::{Connector, Trust};
+use penstock_link::tls::{self, Connector, Trust};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     time::timeout,
@@ -20,6 +20,9 @@ use crate::{
 
 /// How long TLS and login may take together.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is spoken where TLS begins at once (protocol, "SSL Session Encryption").
+const ALPN: &[u8] = b"postgresql";
 
 /// Whether one attempt asks for TLS.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -94,8 +97,17 @@ async fn enter(
         || matches!(target, Target::Unix(_))
         || login.sslmode == SslMode::Disable;
     let machine = Login::new(&login.user, login.password.as_deref(), &login.database, parameters)
-        .allow_cleartext(is_private);
+        .allow_cleartext(is_private)
+        .channel_binding(end_point(&upstream));
     log_in(upstream, machine).await
+}
+
+/// What the login is bound to, so that nobody in between can pass it on (SCRAM-SHA-256-PLUS).
+fn end_point(upstream: &Upstream) -> Option<Vec<u8>> {
+    match upstream {
+        Upstream::Tls(tls) => tls::end_point(tls.get_ref().1),
+        Upstream::Link(_) | Upstream::Tcp(_) | Upstream::Unix(_) => None,
+    }
 }
 
 /// Asks for TLS, if the attempt has it, and runs the handshake. Bytes that a server, or someone in between, sends behind its answer go
@@ -109,23 +121,39 @@ async fn secure(
     if attempt == Attempt::Plain {
         return Ok(upstream);
     }
+    if login.sslnegotiation == SslNegotiation::Direct {
+        return encrypt(upstream, target, login, &[ALPN]).await;
+    }
     upstream.write_all(&ssl_request()).await.map_err(|error| lost(target, &error))?;
     let answer = upstream.read_u8().await.map_err(|error| lost(target, &error))?;
     match answer {
-        b'S' => {
-            let host = host(target);
-            let connector = Connector::new(&trust(login), None, &[], None)?;
-            connector.connect(host, upstream).await.map(|tls| Upstream::Tls(Box::new(tls))).map_err(|error| {
-                Error::new(Code::UpstreamTls, Side::Upstream, error.message)
-                    .hint("SSLMODE and SSLROOTCERT of the connection say whom to believe")
-            })
-        }
+        b'S' => encrypt(upstream, target, login, &[]).await,
         b'N' if attempt == Attempt::TlsIfOffered => Ok(upstream),
         b'N' => Err(Error::new(Code::UpstreamTls, Side::Upstream, format!("{target} does not offer TLS"))
             .hint("turn on ssl there, or set SSLMODE=prefer or disable on the connection")),
         _ => Err(Error::new(Code::Malformed, Side::Upstream, format!("{target} does not speak PostgreSQL"))
             .hint("check HOST and PORT of the connection")),
     }
+}
+
+async fn encrypt(
+    upstream: Upstream,
+    target: &Target,
+    login: &Postgres,
+    alpn: &[&[u8]],
+) -> Result<Upstream, Error> {
+    let connector = Connector::new(&trust(login), None, alpn, None)?;
+    let tls = connector.connect(host(target), upstream).await.map_err(|error| {
+        Error::new(Code::UpstreamTls, Side::Upstream, error.message)
+            .hint("SSLMODE and SSLROOTCERT of the connection say whom to believe")
+    })?;
+    if !alpn.is_empty() && tls.get_ref().1.alpn_protocol() != Some(ALPN) {
+        // Whoever answers TLS without a word on what is spoken in it may be another service (ALPACA).
+        let what = format!("{target} speaks TLS and does not say that PostgreSQL is spoken in it");
+        return Err(Error::new(Code::UpstreamTls, Side::Upstream, what)
+            .hint("SSLNEGOTIATION=direct needs PostgreSQL 17 or later"));
+    }
+    Ok(Upstream::Tls(Box::new(tls)))
 }
 
 /// With `require`, a root that was given is used, as libpq does.
