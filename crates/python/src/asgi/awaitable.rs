@@ -40,7 +40,8 @@ impl Awaitable {
     fn step(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let waker = Waker::from(Arc::clone(&self.bell));
         match self.operation.poll(py, &mut Context::from_waker(&waker)) {
-            Poll::Ready(result) => Err(PyStopIteration::new_err(result?)),
+            // In a tuple of its own: one that is a result would be taken for the exception's arguments.
+            Poll::Ready(result) => Err(PyStopIteration::new_err((result?,))),
             Poll::Pending => self.bell.future(py),
         }
     }

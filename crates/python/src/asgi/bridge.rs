@@ -1,16 +1,15 @@
-//! Between the queue and the application: makes a task of each request, and knows which are at work.
+//! Between the queue and the application: makes a task of each request.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use penstock_domain::{Code, Error, Side};
 use penstock_link::Protocol;
 use pyo3::{
-    Bound, IntoPyObject as _, Py, PyAny, PyResult, Python, intern,
-    types::{PyAnyMethods as _, PyDict, PyDictMethods as _, PyIterator},
+    Bound, IntoPyObject as _, Py, PyAny, PyResult, Python,
+    exceptions::PyException,
+    intern,
+    types::{IntoPyDict as _, PyAnyMethods as _, PyDict, PyDictMethods as _, PyIterator},
 };
 
 use super::{
@@ -22,9 +21,10 @@ use super::{
     run::{Job, RAISED, Run},
     scope::{Scopes, versions},
     websocket::Websocket,
+    work::Work,
 };
 
-/// An application, its loop, and what it is doing.
+/// An application and its loop.
 pub(super) struct Bridge {
     application: Py<PyAny>,
     create_task: Py<PyAny>,
@@ -33,20 +33,8 @@ pub(super) struct Bridge {
     scopes: Scopes,
     log: Log,
     queue: Arc<Queue>,
-    work: Mutex<Work>,
-    idle: Arc<Bell>,
+    work: Arc<Work>,
     message_bytes: usize,
-}
-
-#[derive(Default)]
-struct Work {
-    last: u64,
-    running: HashMap<u64, Running>,
-}
-
-struct Running {
-    task: Py<PyAny>,
-    callables: Arc<dyn Callables>,
 }
 
 impl Bridge {
@@ -60,14 +48,13 @@ impl Bridge {
         let py = event_loop.py();
         Ok(Self {
             application,
-            create_task: event_loop.getattr("create_task")?.unbind(),
+            create_task: create_task(event_loop)?.unbind(),
             state: PyDict::new(py).unbind(),
             done: Py::new(py, Done)?,
             scopes: Scopes::new(py, root_path)?,
             log: Log::new(py)?,
-            idle: Bell::new(&queue),
+            work: Arc::new(Work::new(Bell::new(&queue))),
             queue,
-            work: Mutex::default(),
             message_bytes,
         })
     }
@@ -84,54 +71,28 @@ impl Bridge {
         &self.state
     }
 
-    /// Rung when no request is at work any more.
-    pub(super) const fn idle(&self) -> &Arc<Bell> {
-        &self.idle
+    pub(super) const fn work(&self) -> &Arc<Work> {
+        &self.work
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.work().running.is_empty()
-    }
-
-    /// Does all that has come.
+    /// Does all that has come. What stops more than one request, such as `KeyboardInterrupt`, is raised at the
+    /// end.
     pub(super) fn drain(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
+        let mut stop = Ok(());
         for item in self.queue.take()? {
             let done = match item {
                 Item::Rung(bell) => bell.answer(py),
                 Item::Request(arrived) => self.begin(py, *arrived),
             };
-            if let Err(error) = done {
-                self.log.error(py, "A request was lost", None, Some(&error));
+            match done {
+                Ok(()) => {}
+                Err(error) if error.is_instance_of::<PyException>(py) => {
+                    self.log.error(py, "A request was lost", None, Some(&error));
+                }
+                Err(error) => stop = Err(error),
             }
         }
-        Ok(())
-    }
-
-    /// Tells all who are at work that their callers have gone.
-    pub(super) fn disconnect(&self) {
-        let all: Vec<_> =
-            self.work().running.values().map(|running| Arc::clone(&running.callables)).collect();
-        for callables in all {
-            callables.leave();
-        }
-    }
-
-    /// Cancels the tasks of all who are at work.
-    pub(super) fn cancel(&self, py: Python<'_>) -> PyResult<()> {
-        let all: Vec<_> = self.work().running.values().map(|running| running.task.clone_ref(py)).collect();
-        all.iter().try_for_each(|task| task.call_method0(py, intern!(py, "cancel")).map(drop))
-    }
-
-    /// A request is through.
-    pub(super) fn ended(&self, ticket: u64) {
-        let (ended, idle) = {
-            let mut work = self.work();
-            (work.running.remove(&ticket), work.running.is_empty())
-        };
-        drop(ended);
-        if idle && self.idle.is_awaited() {
-            self.idle.ring();
-        }
+        stop
     }
 
     /// Makes a task of an application's call; none if the call itself raised.
@@ -192,20 +153,27 @@ impl Bridge {
             (self.scopes.http(py, &parts)?, Exchange::new(http, bell))
         };
         scope.set_item(intern!(py, "state"), self.state.bind(py).copy()?)?;
-        let job = Job { ticket: self.ticket(), stream };
-        if let Some(task) = self.launch(Arc::clone(&callables), &scope, Some(job))? {
-            self.work().running.insert(job.ticket, Running { task, callables });
+        let ticket = self.work.begin(Arc::clone(&callables));
+        match self.launch(callables, &scope, Some(Job { ticket, stream })) {
+            Ok(Some(task)) => self.work.hold(ticket, task),
+            Ok(None) => self.work.end(ticket),
+            Err(error) => {
+                self.work.end(ticket);
+                return Err(error);
+            }
         }
         Ok(())
     }
+}
 
-    fn ticket(&self) -> u64 {
-        let mut work = self.work();
-        work.last += 1;
-        work.last
+/// What makes tasks: since Python 3.12 one that runs them to their first wait at once, unless the loop has a way
+/// of its own.
+fn create_task<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = event_loop.py();
+    if py.version_info() < (3, 12) || !event_loop.call_method0("get_task_factory")?.is_none() {
+        return event_loop.getattr("create_task");
     }
-
-    fn work(&self) -> MutexGuard<'_, Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    let task = py.import("asyncio")?.getattr("Task")?;
+    let options = [("loop", event_loop), ("eager_start", &true.into_pyobject(py)?.to_owned().into_any())];
+    py.import("functools")?.call_method("partial", (task,), Some(&options.into_py_dict(py)?))
 }

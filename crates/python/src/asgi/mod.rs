@@ -15,11 +15,9 @@ mod queue;
 mod run;
 mod scope;
 mod websocket;
+mod work;
 
-use std::{
-    sync::{Arc, OnceLock},
-    task::{Context, Poll},
-};
+use std::sync::{Arc, OnceLock};
 
 use penstock_domain::{Code, Error, Side};
 use penstock_link::Incoming;
@@ -91,17 +89,17 @@ impl AsgiApp {
 
     /// Resolves when no request is at work.
     fn idle(&self) -> Awaitable {
-        Awaitable::new(Idle(Arc::clone(&self.bridge)), Arc::clone(self.bridge.idle()))
+        self.bridge.work().idle()
     }
 
     /// Tells all requests at work that their callers have gone.
     fn disconnect(&self) {
-        self.bridge.disconnect();
+        self.bridge.work().leave();
     }
 
     /// Cancels all requests at work.
     fn cancel(&self, py: Python<'_>) -> PyResult<()> {
-        self.bridge.cancel(py)
+        self.bridge.work().cancel(py)
     }
 
     /// Resolves when the application has ended; raises if it says that it failed.
@@ -114,14 +112,6 @@ impl AsgiApp {
         self.bridge.queue().close();
         self.event_loop.call_method1(py, "remove_reader", (self.bridge.queue().descriptor(),))?;
         Ok(())
-    }
-}
-
-struct Idle(Arc<Bridge>);
-
-impl Operation for Idle {
-    fn poll(&self, py: Python<'_>, _cx: &mut Context<'_>) -> Poll<PyResult<Py<PyAny>>> {
-        if self.0.is_idle() { Poll::Ready(Ok(py.None())) } else { Poll::Pending }
     }
 }
 

@@ -60,7 +60,7 @@ impl Run {
 
     fn retire(&self) {
         if let Some(job) = self.job {
-            self.bridge.ended(job.ticket);
+            self.bridge.work().end(job.ticket);
         }
     }
 
