@@ -3,11 +3,13 @@
 mod time;
 mod writer;
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{mem, net::SocketAddr, sync::Arc, time::Instant};
 
 use serde::Serialize;
 
 pub(crate) use writer::Writer;
+
+use crate::meter::now_ms;
 
 /// What became of one request or tunnel.
 #[derive(Clone, Debug, Serialize)]
@@ -75,6 +77,44 @@ pub struct Access {
     /// Since when.
     #[serde(skip)]
     pub(crate) since: Instant,
+}
+
+impl Access {
+    /// A record of something that begins now.
+    pub(crate) fn new(listener: Arc<str>, peer: SocketAddr, kind: Kind) -> Self {
+        Self {
+            time: now_ms(),
+            kind,
+            listener,
+            peer,
+            principal: None,
+            method: String::new(),
+            requested: String::new(),
+            path: None,
+            target: None,
+            route: None,
+            rule: None,
+            verdict: Verdict::Allowed,
+            status: 0,
+            error: None,
+            fired: None,
+            resolved: Vec::new(),
+            address: None,
+            reused: false,
+            sni: None,
+            retries: 0,
+            sent_bytes: 0,
+            received_bytes: 0,
+            timings: Timings::default(),
+            since: Instant::now(),
+        }
+    }
+
+    /// Takes the record of something that has ended.
+    pub(crate) fn take(&mut self) -> Self {
+        let empty = Self::new(Arc::clone(&self.listener), self.peer, self.kind);
+        mem::replace(self, empty)
+    }
 }
 
 /// What it was.

@@ -181,8 +181,11 @@ const KEPT: usize = 10_000;
 /// Asks another, and remembers for a moment: a page of a hundred requests asks once.
 pub(crate) struct Asked {
     other: Arc<dyn Callers>,
-    answers: Mutex<HashMap<[u8; 32], (Option<Caller>, Instant)>>,
+    answers: Mutex<HashMap<[u8; 32], Answer>>,
 }
+
+/// Who it is, and when that was said.
+type Answer = (Option<Caller>, Instant);
 
 impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

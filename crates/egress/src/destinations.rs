@@ -17,7 +17,6 @@ use crate::{
 /// One host and port.
 #[derive(Debug)]
 pub(crate) struct Destination {
-    pub target: Target,
     /// `HOST:PORT`.
     pub name: Arc<str>,
     pub loads: Loads,
@@ -76,7 +75,6 @@ impl Destinations {
             return None;
         }
         let new = Arc::new(Destination {
-            target: target.clone(),
             name: target.to_string().into(),
             loads: Loads { overall: Arc::clone(&self.load), destination: Arc::default() },
             traffic: Traffic::default(),

@@ -10,4 +10,4 @@ mod windows;
 pub(crate) use budgets::Spending;
 pub(crate) use explain::Step;
 pub(crate) use rates::Exceeded;
-pub(crate) use rules::{Ask, Decision, Rule, Rules, Why, check_ports, holds, method};
+pub(crate) use rules::{Ask, Decision, Rules, Why, check_ports, holds, method};

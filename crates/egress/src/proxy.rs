@@ -12,11 +12,7 @@ mod response;
 mod tunnelling;
 mod upgrade;
 
-use std::{
-    future::Future,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use http::{Method, Request, Response, header};
 use hyper::body::Incoming;
@@ -28,7 +24,7 @@ use tokio::time::timeout;
 pub(crate) use self::exchange::Exchange;
 use self::{asked::Asked, identity::Identities, judge::Judged, response::Outcome};
 use crate::{
-    access::{Access, Kind, Timings, Verdict},
+    access::{Access, Kind},
     config::Scheme,
     meter::now_ms,
     policy::Ask,
@@ -185,32 +181,12 @@ impl Connection {
     fn access(&self, request: &Request<Incoming>, peer: &Peer) -> Access {
         let uri = request.uri();
         let connect = request.method() == Method::CONNECT;
-        Access {
-            time: now_ms(),
-            kind: if connect && uri.scheme().is_none() { Kind::Tunnel } else { Kind::Request },
-            listener: Arc::clone(&self.listener),
-            peer: peer.address,
-            principal: None,
-            method: request.method().as_str().into(),
-            requested: String::new(),
-            path: (!connect).then(|| uri.path().chars().take(2_000).collect()),
-            target: None,
-            route: None,
-            rule: None,
-            verdict: Verdict::Allowed,
-            status: 0,
-            error: None,
-            fired: None,
-            resolved: Vec::new(),
-            address: None,
-            reused: false,
-            sni: None,
-            retries: 0,
-            sent_bytes: 0,
-            received_bytes: 0,
-            timings: Timings::default(),
-            since: Instant::now(),
-        }
+        let tunnel = connect && uri.scheme().is_none();
+        let kind = if tunnel { Kind::Tunnel } else { Kind::Request };
+        let mut access = Access::new(Arc::clone(&self.listener), peer.address, kind);
+        request.method().as_str().clone_into(&mut access.method);
+        access.path = (!tunnel).then(|| uri.path().chars().take(2_000).collect());
+        access
     }
 }
 

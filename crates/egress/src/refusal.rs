@@ -1,5 +1,7 @@
 //! Why a request is not carried, and how its caller is told.
 
+use std::ops::{Deref, DerefMut};
+
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use penstock_domain::{Code, Error, Side};
 use penstock_http::{Body, body};
@@ -12,9 +14,13 @@ use crate::{
     target::Target,
 };
 
-/// A refusal.
+/// A refusal. It is rare and large, so it lives apart.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct Refusal(Box<Reason>);
+
+/// What is behind one.
+#[derive(Debug)]
+pub(crate) struct Reason {
     pub status: StatusCode,
     pub error: Error,
     pub verdict: Verdict,
@@ -23,6 +29,20 @@ pub(crate) struct Refusal {
     /// The error type of `Proxy-Status` (RFC 9209 §2.3).
     kind: &'static str,
     fields: Vec<(HeaderName, String)>,
+}
+
+impl Deref for Refusal {
+    type Target = Reason;
+
+    fn deref(&self) -> &Reason {
+        &self.0
+    }
+}
+
+impl DerefMut for Refusal {
+    fn deref_mut(&mut self) -> &mut Reason {
+        &mut self.0
+    }
 }
 
 impl From<Error> for Refusal {
@@ -39,7 +59,7 @@ impl From<Error> for Refusal {
             _ => (Verdict::Failed, "proxy_internal_error"),
         };
         let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::BAD_GATEWAY);
-        Self { status, error, verdict, fired: None, kind, fields: Vec::new() }
+        Self(Box::new(Reason { status, error, verdict, fired: None, kind, fields: Vec::new() }))
     }
 }
 
@@ -146,7 +166,8 @@ impl Refusal {
                 (error.hint("try again, or raise dns.max_pending_queries"), "connection_limit_reached")
             }
         };
-        let mut refusal = Self { kind, ..Self::from(error) };
+        let mut refusal = Self::from(error);
+        refusal.kind = kind;
         if *fault == Fault::Overflow {
             refusal.status = StatusCode::SERVICE_UNAVAILABLE;
             refusal.fired = Some("dns pending queries".into());

@@ -70,7 +70,7 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     /// Notes how a request or tunnel ended.
-    pub(crate) fn ended(&self, id: Option<u64>, mut access: Box<Access>) {
+    pub(crate) fn ended(&self, id: Option<u64>, mut access: Access) {
         access.timings.total = ms(access.since);
         self.counts.of(access.verdict).add(1);
         if let Some(sink) = &self.sink {

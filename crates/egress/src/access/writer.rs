@@ -33,7 +33,7 @@ struct Queue {
 }
 
 struct State {
-    lines: Vec<Box<Access>>,
+    lines: Vec<Access>,
     lost: u64,
     most: usize,
     enabled: bool,
@@ -92,13 +92,8 @@ impl Writer {
         state.enabled = prepared.enabled;
     }
 
-    /// Whether lines are wanted.
-    pub(crate) fn is_enabled(&self) -> bool {
-        self.queue.lock().enabled
-    }
-
     /// Hands a line over; if too many wait, it is lost, and that is counted.
-    pub(crate) fn write(&self, access: Box<Access>) {
+    pub(crate) fn write(&self, access: Access) {
         let mut state = self.queue.lock();
         if !state.enabled {
             return;
@@ -174,7 +169,7 @@ impl Queue {
         }
     }
 
-    fn gather(&self, sink: &mut Option<Sink>) -> (Vec<Box<Access>>, u64, bool) {
+    fn gather(&self, sink: &mut Option<Sink>) -> (Vec<Access>, u64, bool) {
         let mut state = self.lock();
         while state.lines.is_empty() && !state.closing {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -216,38 +211,13 @@ fn open(config: &AccessLog) -> Result<Sink, Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
-    use crate::access::{Kind, Timings, Verdict};
+    use crate::access::Kind;
 
-    fn access(number: u16) -> Box<Access> {
-        Box::new(Access {
-            time: 0,
-            kind: Kind::Request,
-            listener: "egress".into(),
-            peer: "192.0.2.1:1".parse().unwrap(),
-            principal: None,
-            method: "GET".into(),
-            requested: "a.example:80".into(),
-            path: Some("/".into()),
-            target: None,
-            route: None,
-            rule: None,
-            verdict: Verdict::Allowed,
-            status: number,
-            error: None,
-            fired: None,
-            resolved: Vec::new(),
-            address: None,
-            reused: false,
-            sni: None,
-            retries: 0,
-            sent_bytes: 0,
-            received_bytes: 0,
-            timings: Timings::default(),
-            since: Instant::now(),
-        })
+    fn access(number: u16) -> Access {
+        let mut access = Access::new("egress".into(), "192.0.2.1:1".parse().unwrap(), Kind::Request);
+        access.status = number;
+        access
     }
 
     fn config(path: &std::path::Path, queue: usize) -> AccessLog {

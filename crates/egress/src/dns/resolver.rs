@@ -1,6 +1,6 @@
 //! Asking name servers, by hickory.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use hickory_resolver::{
     TokioResolver,
@@ -159,7 +159,7 @@ fn name_server(resolver: &config::Resolver) -> Result<NameServerConfig, Error> {
 /// Resolvers that answer what tests tell them.
 #[cfg(test)]
 pub(crate) mod scripted {
-    use std::sync::Mutex;
+    use std::{collections::HashMap, sync::Mutex};
 
     use super::*;
 

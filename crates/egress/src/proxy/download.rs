@@ -29,6 +29,8 @@ pub(super) struct Download {
     pool: usize,
     bytes: u64,
     done: bool,
+    /// Why it was cut.
+    fault: Option<String>,
 }
 
 impl Download {
@@ -45,7 +47,17 @@ impl Download {
             connection.detach();
         }
         let connection = Some(connection);
-        Self { incoming, connection, destination, exchange, deadline, pool, bytes: 0, done: false }
+        Self {
+            incoming,
+            connection,
+            destination,
+            exchange,
+            deadline,
+            pool,
+            bytes: 0,
+            done: false,
+            fault: None,
+        }
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
@@ -56,6 +68,11 @@ impl Download {
             connection.drive(cx);
         }
         Pin::new(&mut self.incoming).poll_frame(cx)
+    }
+
+    fn cut(&mut self, why: String) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.fault = Some(why.clone());
+        Poll::Ready(Some(Err(why.into())))
     }
 
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
@@ -72,7 +89,7 @@ impl Body for Download {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.is_late(cx) {
-            return Poll::Ready(Some(Err("the request took longer than timeouts.request_ms".into())));
+            return self.cut("the request took longer than timeouts.request_ms".into());
         }
         let Poll::Ready(frame) = self.poll_incoming(cx) else { return Poll::Pending };
         self.exchange.line.touch();
@@ -81,11 +98,12 @@ impl Body for Download {
                 let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
                 self.bytes += bytes;
                 if let Err(exceeded) = self.exchange.meter.count(bytes) {
-                    return Poll::Ready(Some(Err(exceeded.message.into())));
+                    self.exchange.access.fired = Some(exceeded.name);
+                    return self.cut(exceeded.message);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Some(Err(error)) => Poll::Ready(Some(Err(error.into()))),
+            Some(Err(error)) => self.cut(format!("the destination cut its answer: {error}")),
             None => {
                 self.done = true;
                 Poll::Ready(None)
@@ -104,8 +122,10 @@ impl Body for Download {
 
 impl Drop for Download {
     fn drop(&mut self) {
-        let complete = self.done || self.incoming.is_end_stream();
-        self.exchange.answered(self.bytes, complete);
+        let complete = self.fault.is_none() && (self.done || self.incoming.is_end_stream());
+        let gone = || "the caller has gone before the end of the answer".to_owned();
+        let fault = if complete { None } else { Some(self.fault.take().unwrap_or_else(gone)) };
+        self.exchange.answered(self.bytes, fault);
         let uploaded = self.exchange.sent.as_ref().is_none_or(|sent| sent.is_done());
         if let Some(connection) = self.connection.take().filter(|_| complete && uploaded) {
             self.destination.pool.keep(connection, self.pool);

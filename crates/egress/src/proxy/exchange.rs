@@ -75,14 +75,14 @@ impl Exchange {
     }
 
     /// The answer's body has passed, or what of it could.
-    pub(super) fn answered(&mut self, bytes: u64, complete: bool) {
+    pub(super) fn answered(&mut self, bytes: u64, fault: Option<String>) {
         self.access.received_bytes = bytes;
         if let Some(sent) = &self.sent {
             self.access.sent_bytes = sent.bytes();
         }
-        if !complete {
+        if fault.is_some() {
             self.access.verdict = Verdict::Cut;
-            self.access.error = Some("the answer was cut: the caller or the destination has gone".into());
+            self.access.error = fault;
         }
         self.end();
     }
@@ -110,7 +110,8 @@ impl Exchange {
             });
         }
         let id = (self.access.kind != Kind::Request).then(|| self.line.id());
-        self.shared.ended(id, self.access.clone());
+        let access = self.access.take();
+        self.shared.ended(id, access);
     }
 }
 

@@ -72,11 +72,6 @@ impl Pump {
         }
     }
 
-    /// Whether the end was passed on.
-    pub(super) fn is_done(&self) -> bool {
-        self.phase == Phase::Done
-    }
-
     fn waiting(&self) -> &[u8] {
         self.buffer.as_deref().and_then(|buffer| buffer.get(self.from..self.to)).unwrap_or_default()
     }
@@ -152,6 +147,8 @@ mod tests {
         let (copied, read) = tokio::join!(copying, target.read_to_end(&mut received));
         copied.unwrap();
         read.unwrap();
-        assert!(received == sent && counted == sent.len() && pump.is_done() && pump.buffer.is_none());
+        assert!(
+            received == sent && counted == sent.len() && pump.phase == Phase::Done && pump.buffer.is_none()
+        );
     }
 }

@@ -1,5 +1,13 @@
 //! The forward proxy with real sockets on loopback.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may fail loudly"
+)]
+
 mod connect;
 mod forward;
 mod policy;

@@ -74,7 +74,7 @@ fn guarded() -> Value {
             {"name": "no", "action": "deny", "domains": ["other.test"], "reason": "use origin.test", "methods": ["GET", "CONNECT"]},
             {"name": "limited", "action": "allow", "domains": ["other.test"], "methods": ["POST"],
              "rates": [{"requests": 1, "period_ms": 3_600_000}]},
-            {"name": "bytes", "action": "allow", "domains": ["bytes.test"], "budgets": [{"bytes": 10, "period_ms": 3_600_000}]}
+            {"name": "bytes", "action": "allow", "domains": ["bytes.test"], "budgets": [{"bytes": 120, "period_ms": 3_600_000}]}
         ]}],
         "dns": {"static_hosts": {"bytes.test": ["127.0.0.1"]}}
     })
@@ -128,13 +128,16 @@ async fn rates_and_budgets_end_and_say_when_they_begin_anew() {
     assert_eq!(field(&answer, "ratelimit-policy"), Some("\"builds/limited\";q=1;w=3600"));
     assert!(field(&answer, "retry-after").unwrap().parse::<u64>().unwrap() <= 3_600);
     let url = format!("http://bytes.test:{}/", origin.address.port());
-    let answer = ask(&world, CI, "GET", &url).await;
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // The first fits, the second uses the rest up and is cut, the third is refused.
+    let whole = ask(&world, CI, "GET", &url).await;
+    assert!(whole.starts_with("HTTP/1.1 200") && body(&whole).contains("host: bytes.test"), "{whole}");
+    let cut = ask(&world, CI, "GET", &url).await;
+    assert!(!cut.contains("host: bytes.test"), "{cut}");
     let answer = ask(&world, CI, "GET", &url).await;
     assert!(answer.starts_with("HTTP/1.1 429") && answer.contains("budget"), "{answer}");
-    let log = world.log(4).await;
-    assert_eq!((&log[0]["verdict"], &log[2]["verdict"]), (&json!("allowed"), &json!("cut")));
-    assert_eq!((&log[1]["fired"], &log[3]["fired"]), (&json!("builds/limited"), &json!("builds/bytes")));
+    let log = world.log(5).await;
+    assert_eq!((&log[2]["verdict"], &log[3]["verdict"]), (&json!("allowed"), &json!("cut")));
+    assert_eq!((&log[1]["fired"], &log[4]["fired"]), (&json!("builds/limited"), &json!("builds/bytes")));
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ impl World {
             "callers": {"anonymous": true},
             "guard": {"allow": ["127.0.0.0/8", "::1/128"]},
             "connect": {"ports": [{"first": 1, "last": 65535}]},
-            "dns": {"hosts_file": false, "resolvers": [{"address": "127.0.0.1:9"}],
+            "dns": {"hosts_file": false, "query_timeout_ms": 200, "resolvers": [{"address": "127.0.0.1:9"}],
                     "static_hosts": {"origin.test": ["127.0.0.1"], "other.test": ["127.0.0.1"]}},
             "access_log": {"path": folder.path().join("access.log")},
         });
@@ -148,6 +148,24 @@ pub async fn read_head(tcp: &mut TcpStream) -> String {
     String::from_utf8_lossy(&head).into_owned()
 }
 
+/// Reads a chunked body without extensions and trailers (RFC 9112 §7.1).
+async fn read_chunks(tcp: &mut TcpStream) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let mut size = Vec::new();
+        while !size.ends_with(b"\r\n") {
+            let Ok(byte) = tcp.read_u8().await else { return body };
+            size.push(byte);
+        }
+        let size = usize::from_str_radix(std::str::from_utf8(&size).unwrap().trim(), 16).unwrap();
+        let mut chunk = vec![0; size + 2];
+        if tcp.read_exact(&mut chunk).await.is_err() || size == 0 {
+            return body;
+        }
+        body.extend_from_slice(&chunk[..size]);
+    }
+}
+
 /// The body of a raw answer.
 pub fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
@@ -206,6 +224,9 @@ impl Origin {
                     let mut body = vec![0; length];
                     if tcp.read_exact(&mut body).await.is_err() {
                         return;
+                    }
+                    if field(&head, "transfer-encoding").is_some() {
+                        body = read_chunks(&mut tcp).await;
                     }
                     let text = answer(&head, &String::from_utf8_lossy(&body));
                     if tcp.write_all(text.as_bytes()).await.is_err() {
