@@ -104,6 +104,16 @@ impl fmt::Debug for Egress {
     }
 }
 
+/// Refuses a configuration that could not be put in force, without binding or resolving anything; to be called inside a
+/// runtime.
+///
+/// # Errors
+/// Whatever is wrong with it.
+pub fn check(config: &Config) -> Result<(), Error> {
+    ports::check(config)?;
+    Snapshot::check(config)
+}
+
 impl Egress {
     /// Binds every port, then serves; to be called inside the data runtime. The admin port runs on `admin`.
     ///
@@ -184,6 +194,12 @@ impl Egress {
     }
 
     /// The OpenMetrics text of this moment.
+    #[must_use]
+    pub fn metrics(&self) -> Option<String> {
+        EgressAdmin(Arc::clone(&self.shared)).metrics()
+    }
+
+    /// The same, as OpenMetrics text; none if it cannot be written.
     #[must_use]
     pub fn metrics(&self) -> Option<String> {
         EgressAdmin(Arc::clone(&self.shared)).metrics()

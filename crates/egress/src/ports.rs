@@ -94,6 +94,19 @@ impl Open {
     }
 }
 
+/// Refuses TLS material that cannot be used.
+pub(crate) fn check(config: &Config) -> Result<(), Error> {
+    config.listeners.iter().try_for_each(|listener| accepting(listener).map(drop))
+}
+
+fn accepting(listener: &config::Listener) -> Result<Acceptor, Error> {
+    let Some(tls) = &listener.tls else { return Ok(Acceptor::either(None)) };
+    Ok(Acceptor::tls(match &tls.client_ca_pem {
+        None => acceptor(&tls.cert_pem, &tls.key_pem)?,
+        Some(ca) => acceptor_with_clients(&tls.cert_pem, &tls.key_pem, ca)?,
+    }))
+}
+
 fn serving(listener: &config::Listener, config: &Config, shared: &Shared) -> Result<Serving, Error> {
     let limits = Limits {
         connections: config.limits.connections,
@@ -105,13 +118,7 @@ fn serving(listener: &config::Listener, config: &Config, shared: &Shared) -> Res
         proxy_protocol: listener.proxy_protocol.clone(),
         ..Limits::default()
     };
-    let acceptor = match &listener.tls {
-        None => Acceptor::either(None),
-        Some(tls) => Acceptor::tls(match &tls.client_ca_pem {
-            None => acceptor(&tls.cert_pem, &tls.key_pem)?,
-            Some(ca) => acceptor_with_clients(&tls.cert_pem, &tls.key_pem, ca)?,
-        }),
-    };
+    let acceptor = accepting(listener)?;
     let drain = shared.drain.child_token();
     let (ports, close) = (shared.ports.clone(), shared.close.clone());
     Ok(Serving {

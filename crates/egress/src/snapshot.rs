@@ -35,6 +35,16 @@ pub(crate) struct Tls {
 }
 
 impl Snapshot {
+    /// Refuses what [`Snapshot::compile`] would, and resolves nothing. To be called inside a runtime.
+    pub(crate) fn check(config: &Config) -> Result<(), Error> {
+        let roots = config.upstream_tls.roots_pem.as_deref();
+        Listed::compile(&config.callers)?;
+        Routes::compile(config)?;
+        Rules::compile(config, None)?;
+        Tls::new(roots)?;
+        Hickory::new(&config.dns, roots).map(drop)
+    }
+
     /// Compiles; what has not changed keeps what it knows. To be called inside the data runtime.
     pub(crate) fn compile(
         config: Config,

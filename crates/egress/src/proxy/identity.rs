@@ -6,6 +6,7 @@ use std::{
 };
 
 use http::{HeaderValue, Request, header};
+use penstock_domain::{Code, Error};
 use penstock_http::Peer;
 
 use crate::{
@@ -43,9 +44,11 @@ impl Identities {
         if let Some(caller) = self.known(authorization) {
             return Ok(caller);
         }
-        let caller = identify(shared, snapshot, authorization, peer)
-            .await
-            .map_err(|error| Refusal::unauthenticated(error, &snapshot.config.callers.realm))?;
+        let caller =
+            identify(shared, snapshot, authorization, peer).await.map_err(|error| match error.code {
+                Code::Unauthenticated => Refusal::unauthenticated(error, &snapshot.config.callers.realm),
+                _ => error.into(),
+            })?;
         let known =
             Known { authorization: authorization.cloned(), caller: caller.clone(), at: Instant::now() };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
@@ -64,7 +67,7 @@ async fn identify(
     snapshot: &Snapshot,
     authorization: Option<&HeaderValue>,
     peer: &Peer,
-) -> Result<Caller, penstock_domain::Error> {
+) -> Result<Caller, Error> {
     let certificate = peer.certificate.as_ref();
     let mut names = certificate.map(|certificate| certificate.names.clone()).unwrap_or_default();
     names.extend(certificate.and_then(|certificate| certificate.common_name.clone()));
@@ -74,8 +77,12 @@ async fn identify(
         fingerprint: certificate.map(|certificate| certificate.fingerprint.clone()),
         address: peer.address.ip(),
     };
-    let caller = match &shared.asked {
+    let asked = match &shared.asked {
         Some(asked) => asked.identify(&proof).await?,
+        None => None,
+    };
+    let caller = match asked {
+        Some(caller) => Some(caller),
         None => snapshot.listed.identify(&proof, now_ms() / 1_000)?,
     };
     match caller {
