@@ -1,10 +1,11 @@
 //! The links that this side dials and serves: dial, serve, redial.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     future::Future,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -57,6 +58,8 @@ pub struct Links {
 pub struct Standing {
     /// Links that are up.
     pub links: usize,
+    /// Streams that are open on them.
+    pub streams: usize,
     /// What kept the last attempt from succeeding.
     pub error: Option<Error>,
 }
@@ -67,6 +70,8 @@ struct Shared {
     up: AtomicUsize,
     /// Links that have been up.
     ready: watch::Sender<usize>,
+    /// Streams that are open, by the link's number.
+    streams: Mutex<BTreeMap<usize, Arc<AtomicUsize>>>,
     error: Mutex<Option<Error>>,
     end: watch::Sender<Option<Error>>,
 }
@@ -166,12 +171,13 @@ impl Shared {
     fn standing(&self) -> Standing {
         Standing {
             links: self.up.load(Ordering::Relaxed),
-            error: self.error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            streams: locked(&self.streams).values().map(|streams| streams.load(Ordering::Relaxed)).sum(),
+            error: locked(&self.error).clone(),
         }
     }
 
     fn note(&self, error: Option<Error>) {
-        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+        *locked(&self.error) = error;
     }
 
     fn was_accepted(&self) -> bool {
@@ -215,6 +221,7 @@ where
         let mut options = Serve::new(self.drain.clone(), self.close.clone());
         options.keepalive = self.dialling.keepalive;
         options.streams = self.dialling.streams;
+        locked(&self.shared.streams).insert(self.number, Arc::clone(&options.in_flight));
         let established = options.established.clone();
         let (up, worked) = (Instant::now(), Arc::new(AtomicBool::new(false)));
         let (handler, working) = (self.handler.clone(), Arc::clone(&worked));
@@ -272,6 +279,10 @@ where
         tracing::warn!(target: "penstock::link", link = self.number, %error, hint, "cannot reach the {peer}");
         self.shared.note(Some(error));
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A link that is up.

@@ -51,6 +51,8 @@ pub struct Serve {
     pub close: CancellationToken,
     /// Is cancelled by [`serve`] when the peer's first frame has come.
     pub established: CancellationToken,
+    /// Streams that are open, kept by [`serve`].
+    pub in_flight: Arc<AtomicUsize>,
 }
 
 impl Serve {
@@ -66,13 +68,23 @@ impl Serve {
             drain,
             close,
             established: CancellationToken::new(),
+            in_flight: Arc::default(),
         }
     }
 
-    /// Streams above which the peer does not heed the limit: twice as many, for streams that are over for the peer
-    /// may not be over here.
-    fn too_many(&self) -> usize {
-        usize::try_from(self.streams).unwrap_or(usize::MAX).saturating_mul(2)
+    /// Refuses what is beyond a limit. The peer does not heed that of streams if there are twice as many: those that
+    /// are over for the peer may not be over here.
+    fn admit(&self, incoming: Incoming) -> Option<Incoming> {
+        let most = usize::try_from(self.streams).unwrap_or(usize::MAX).saturating_mul(2);
+        if incoming.request.headers().len() > self.header_fields {
+            incoming.refuse(&too_many_fields(self.header_fields));
+            None
+        } else if self.in_flight.load(Ordering::Relaxed) > most {
+            incoming.answer(&busy(self.streams));
+            None
+        } else {
+            Some(incoming)
+        }
     }
 
     fn builder(&self) -> h2::server::Builder {
@@ -168,6 +180,16 @@ impl Respond {
         Ok((!end).then(|| Send::new(send, Arc::clone(&self.in_flight))))
     }
 
+    /// Tells a peer that waits before it sends its body (`Expect: 100-continue`, RFC 9110 §10.1.1) not to.
+    ///
+    /// # Errors
+    /// The peer has gone, or the head was sent.
+    pub fn go_on(&mut self) -> Result<(), h2::Error> {
+        let mut go_on = Response::new(());
+        *go_on.status_mut() = StatusCode::CONTINUE;
+        self.respond.send_informational(go_on)
+    }
+
     /// Resolves when the peer has given up, or the link is lost.
     pub async fn gone(&mut self) {
         std::future::poll_fn(|cx| self.poll_gone(cx)).await;
@@ -215,10 +237,10 @@ where
         () = options.close.cancelled() => return Ok(()),
     };
     let pings = connection.ping_pong().ok_or("the link's PING is in use")?;
-    let dead = options.keepalive.watch(heard, pings);
-    tokio::pin!(dead);
-    let count: Arc<AtomicUsize> = Arc::default();
     let resets = Arc::new(Resets::new(options.resets_per_minute));
+    let dead = options.keepalive.watch(heard, pings);
+    let (drain, close, exceeded) = (options.drain.cancelled(), options.close.cancelled(), resets.exceeded());
+    tokio::pin!(dead, drain, close, exceeded);
     let mut draining = false;
     loop {
         tokio::select! {
@@ -226,28 +248,23 @@ where
                 None => return Ok(()),
                 Some(Err(error)) => return Err(error.to_string()),
                 Some(Ok((request, respond))) => {
-                    let fields = request.headers().len();
-                    let incoming = Incoming::new(request, respond, InFlight::count(&count, Some(&resets)));
-                    if fields > options.header_fields {
-                        incoming.refuse(&too_many_fields(options.header_fields));
-                    } else if count.load(Ordering::Relaxed) > options.too_many() {
-                        incoming.answer(&busy(options.streams));
-                    } else {
+                    let in_flight = InFlight::count(&options.in_flight, Some(&resets));
+                    if let Some(incoming) = options.admit(Incoming::new(request, respond, in_flight)) {
                         tokio::spawn(handler(incoming));
                     }
                 }
             },
             why = &mut dead => return Err(why),
-            () = resets.exceeded() => {
+            () = &mut exceeded => {
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 let _closed = timeout(Duration::from_secs(1), connection.accept()).await;
                 return Err(format!("more than {} resets in a minute", options.resets_per_minute));
             }
-            () = options.drain.cancelled(), if !draining => {
+            () = &mut drain, if !draining => {
                 draining = true;
                 connection.graceful_shutdown();
             }
-            () = options.close.cancelled() => {
+            () = &mut close => {
                 connection.abrupt_shutdown(Reason::NO_ERROR);
                 // One more turn of the connection, so that the peer hears of it.
                 let _closed = timeout(Duration::from_secs(1), connection.accept()).await;

@@ -1,6 +1,9 @@
 //! What the worker tells of itself, if it is given an admin port.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use penstock_admin::Admin;
 use penstock_link::Standing;
@@ -11,11 +14,11 @@ use prometheus_client::{
 };
 use serde_json::{Value, json};
 
-use crate::{Config, counts::Counts};
+use crate::Config;
 
 pub(crate) struct WorkerAdmin<S> {
     config: Config,
-    counts: Arc<Counts>,
+    requests: Arc<AtomicU64>,
     standing: S,
     metrics: Mutex<Metrics>,
 }
@@ -29,8 +32,8 @@ struct Metrics {
 }
 
 impl<S: Fn() -> Standing> WorkerAdmin<S> {
-    pub(crate) fn new(config: Config, counts: Arc<Counts>, standing: S) -> Self {
-        Self { config, counts, standing, metrics: Mutex::new(Metrics::new()) }
+    pub(crate) fn new(config: Config, requests: Arc<AtomicU64>, standing: S) -> Self {
+        Self { config, requests, standing, metrics: Mutex::new(Metrics::new()) }
     }
 }
 
@@ -48,18 +51,16 @@ impl Metrics {
 impl<S: Fn() -> Standing + Send + Sync + 'static> Admin for WorkerAdmin<S> {
     fn metrics(&self) -> Option<String> {
         let metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
-        metrics.links.set(i64::try_from((self.standing)().links).unwrap_or(i64::MAX));
-        metrics.in_flight.set(i64::try_from(self.counts.in_flight()).unwrap_or(i64::MAX));
-        metrics.requests.inc_by(self.counts.begun().saturating_sub(metrics.requests.get()));
+        let (standing, requests) = ((self.standing)(), self.requests.load(Ordering::Relaxed));
+        metrics.links.set(i64::try_from(standing.links).unwrap_or(i64::MAX));
+        metrics.in_flight.set(i64::try_from(standing.streams).unwrap_or(i64::MAX));
+        metrics.requests.inc_by(requests.saturating_sub(metrics.requests.get()));
         let mut text = String::new();
         encode(&mut text, &metrics.registry).ok().map(|()| text)
     }
 
     fn stats(&self) -> Value {
-        json!({
-            "state": (self.standing)(),
-            "requests": {"begun": self.counts.begun(), "in_flight": self.counts.in_flight()},
-        })
+        json!({"state": (self.standing)(), "requests": self.requests.load(Ordering::Relaxed)})
     }
 
     fn config(&self) -> Value {

@@ -2,7 +2,7 @@
 
 use std::{future::Future, io, sync::Arc};
 
-use http::{Request, Response};
+use http::{Request, Response, header};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use penstock_domain::Error;
@@ -43,7 +43,15 @@ impl App for Forward {
 }
 
 /// A request and its answer.
-async fn exchange(upstream: &Upstream, request: Request<Receive>, mut respond: Respond) -> io::Result<()> {
+async fn exchange(
+    upstream: &Upstream,
+    mut request: Request<Receive>,
+    mut respond: Respond,
+) -> io::Result<()> {
+    if request.headers_mut().remove(header::EXPECT).is_some() {
+        // The body is streamed anyway, and the upstream's word for it would not come through.
+        respond.go_on().map_err(io::Error::other)?;
+    }
     let request = request.map(|receive| if receive.is_over() { body::empty() } else { body::any(receive) });
     let answer = tokio::select! {
         answer = upstream.send(request) => answer,

@@ -2,10 +2,16 @@
 
 mod admin;
 mod config;
-mod counts;
 mod forward;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use penstock_admin::Port;
 use penstock_domain::Error;
@@ -15,7 +21,7 @@ use tokio::runtime::Handle;
 pub use config::{Config, Flavour};
 pub use forward::Forward;
 
-use crate::{admin::WorkerAdmin, counts::Counts};
+use crate::admin::WorkerAdmin;
 
 /// What serves the requests of a worker.
 pub trait App: Clone + Send + Sync + 'static {
@@ -45,17 +51,15 @@ impl Worker {
             },
         };
         let port = config.admin_listen.as_deref().map(Port::bind).transpose()?;
-        let counts = Arc::new(Counts::default());
-        let counting = Arc::clone(&counts);
+        let requests = Arc::<AtomicU64>::default();
+        let counting = Arc::clone(&requests);
         let links = dialling.start(move |incoming| {
-            let (app, begun) = (app.clone(), counting.begin());
-            async move {
-                let _begun = begun;
-                app.serve(incoming).await;
-            }
+            counting.fetch_add(1, Ordering::Relaxed);
+            let app = app.clone();
+            async move { app.serve(incoming).await }
         });
         if let Some(port) = port {
-            let told = WorkerAdmin::new(config.clone(), counts, links.watch());
+            let told = WorkerAdmin::new(config.clone(), requests, links.watch());
             port.serve(admin, Arc::new(told), links.close());
         }
         Ok(Self(links))

@@ -62,6 +62,12 @@ impl Application {
                     }
                 }
             }
+            "/flood" => {
+                let mut send = respond.head(ok, false).unwrap().unwrap();
+                self.told.send("held").unwrap();
+                let cut = send.send(Bytes::from(vec![0; 8 << 20])).await.is_err();
+                self.told.send(if cut { "gone" } else { "sent" }).unwrap();
+            }
             "/early" => {
                 *ok.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
                 respond.head(ok, true).unwrap();

@@ -8,7 +8,7 @@ use crate::{
     application::Application,
     exchanges::{get, request},
     proxy::{FLAVOURS, Proxy, soon},
-    wire::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, HELLO, HOLD, PING, RST_STREAM, Wire},
+    wire::{END_HEADERS, END_STREAM, FLOOD, GOAWAY, HEADERS, HELLO, HOLD, PING, RST_STREAM, Wire},
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -50,6 +50,18 @@ async fn the_application_hears_of_a_lost_link_and_the_worker_dials_again() {
         assert_eq!(get(&link, "/hello").await.status(), StatusCode::OK);
         assert!(worker.state().error.is_none());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_credit_hears_of_a_lost_link() {
+    let proxy = Proxy::begin().await;
+    let (application, mut heard) = Application::new();
+    let _worker = proxy.worker("h2", application);
+    let mut wire = Wire::accept(&proxy).await;
+    wire.send(HEADERS, END_HEADERS | END_STREAM, 1, FLOOD).await;
+    assert_eq!(soon(heard.recv()).await, Some("held"));
+    drop(wire);
+    assert_eq!(soon(heard.recv()).await, Some("gone"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

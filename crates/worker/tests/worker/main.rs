@@ -8,6 +8,7 @@
     reason = "tests may fail loudly"
 )]
 
+mod admin;
 mod application;
 mod endings;
 mod exchanges;

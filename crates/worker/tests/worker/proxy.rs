@@ -70,6 +70,11 @@ impl Proxy {
         Self { authority, listener: TcpListener::bind("127.0.0.1:0").await.unwrap(), acceptor }
     }
 
+    /// `HOST:PORT`.
+    pub fn address(&self) -> String {
+        self.listener.local_addr().unwrap().to_string()
+    }
+
     /// A worker's settings, with `more` of them.
     pub fn config(&self, flavour: &str, more: Value) -> Config {
         self.config_as(&self.authority.issue("worker"), flavour, more)
@@ -77,7 +82,7 @@ impl Proxy {
 
     pub fn config_as(&self, identity: &Identity, flavour: &str, more: Value) -> Config {
         let mut config = json!({
-            "connect": self.listener.local_addr().unwrap().to_string(),
+            "connect": self.address(),
             "cert_pem": identity.cert_pem, "key_pem": identity.key_pem,
             "ca_pem": self.authority.pem(), "flavour": flavour,
         });

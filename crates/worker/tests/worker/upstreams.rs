@@ -147,6 +147,23 @@ async fn connections_are_kept_and_shared() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_before_the_body_is_told_to_go_on() {
+    let server = Server::plain().await;
+    let path = Path::to("h2", &format!("http://{}", server.address), Options::default()).await;
+    let mut expecting = request(Method::POST, "/echo");
+    expecting.headers_mut().insert("expect", "100-continue".parse().unwrap());
+    let exchange = soon(path.link.request(expecting, false)).await.unwrap();
+    let mut send = exchange.send.unwrap();
+    send.send_last(Bytes::from_static(b"now")).await.unwrap();
+    let mut answer = soon(exchange.answer.head()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(soon(answer.body_mut().chunk()).await.unwrap().unwrap(), "now");
+    let mut asked = request(Method::GET, "/seen");
+    asked.headers_mut().insert("expect", "100-continue".parse().unwrap());
+    assert!(!fields(&path.seen(asked).await).iter().any(|(name, _)| *name == "expect"));
+}
+
 /// Answers one request on each connection, and closes when the next one comes.
 async fn forgetful() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -20,6 +20,9 @@ pub const END_HEADERS: u8 = 4;
 /// `GET https://a/hello`, in HPACK without compression.
 pub const HELLO: &[u8] = b"\x82\x87\x01\x01a\x04\x06/hello";
 
+/// `GET https://a/flood`.
+pub const FLOOD: &[u8] = b"\x82\x87\x01\x01a\x04\x06/flood";
+
 /// `POST https://a/hold`.
 pub const HOLD: &[u8] = b"\x83\x87\x01\x01a\x04\x05/hold";
 
