@@ -79,8 +79,8 @@ class ReverseProxy:
     * ``allow``: names of workers (a subject alternative name or the common name, ``*`` for any characters),
       each perhaps with the group that it serves for. Without it: every certificate of the CA.
     * ``public_listen``: ``HOST:PORT`` for the public, none, one or several; plain HTTP, or TLS with
-      ``public_certificate`` and ``public_key``. ``trusted``: networks of load balancers (``CIDR``) whose
-      PROXY protocol is believed.
+      ``public_certificate`` and ``public_key``; ``public_behind_tls``: something before it ends TLS.
+      ``trusted``: networks of load balancers (``CIDR``) whose PROXY protocol is believed.
     * ``routes``: which group serves a host and the beginning of a path. Without them: the group ``default``
       serves everything.
     * ``selector``: ``least-in-flight``, ``round-robin``, ``power-of-two``, :func:`sticky_cookie`,
@@ -111,6 +111,7 @@ class ReverseProxy:
         public_listen: str | Sequence[str] = (),
         public_certificate: Pem | None = None,
         public_key: Pem | None = None,
+        public_behind_tls: bool = False,
         trusted: Sequence[str] = (),
         routes: Sequence[str | Route] = (),
         selector: BuiltIn | Selector | SelectWorker = "least-in-flight",
@@ -151,6 +152,7 @@ class ReverseProxy:
                     host_port("public_listen", listen, "for example 0.0.0.0:8080"),
                     public_chain,
                     public_secret,
+                    public_behind_tls,
                 )
                 for listen in _several(public_listen)
             ),

@@ -120,10 +120,16 @@ class Settings(BaseSettings):
         description="Networks (`CIDR`, comma separated) of the load balancers before the public port, which "
         "say by PROXY protocol who calls.",
     )
+    public_behind_tls: bool = Field(
+        False,
+        alias="PUBLIC_BEHIND_TLS",
+        description="Whether TLS ends before a proxy's public port, so that workers are told `https`.",
+    )
     egress_listen: ListenAddress | None = Field(
         None,
         alias="EGRESS_LISTEN",
-        description="Where `start egress` listens, above what its configuration says.",
+        description="Where the forward proxy listens, above what its configuration says, for example "
+        "`0.0.0.0:3128`. The gateway is one only if this is set.",
     )
     egress_config: Path | None = Field(
         None,

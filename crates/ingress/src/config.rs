@@ -84,6 +84,9 @@ pub struct PublicConfig {
     /// Without it, plain HTTP.
     #[serde(default, skip_serializing)]
     pub tls: Option<TlsConfig>,
+    /// Whether something before a port of plain HTTP ends TLS, so that what is forwarded says `https`.
+    #[serde(default)]
+    pub behind_tls: bool,
 }
 
 /// A certificate and its key.

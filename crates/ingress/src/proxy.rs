@@ -22,6 +22,9 @@ use crate::{
     tunnel::{self, Tunnel},
 };
 
+/// The public ports' name in metrics and logs.
+const PUBLIC: &str = "public";
+
 /// Credit of each stream of a caller's HTTP/2 connection, in bytes.
 const WINDOW: u32 = 1024 * 1024;
 
@@ -77,12 +80,13 @@ impl Proxy {
         }
         let mut public = Vec::new();
         for each in &config.public {
-            public.push((Listener::bind(&each.listen, "--public-listen").await?, acceptor(each)?));
+            let handler = Public::new(ingress.clone()).behind_tls(each.behind_tls);
+            public.push((Listener::bind(&each.listen, "--public-listen").await?, acceptor(each)?, handler));
         }
         let port = config.admin_listen.as_deref().map(Port::bind).transpose()?;
         let addresses = Addresses {
             tunnels: tunnels.iter().map(Tunnel::address).collect(),
-            public: public.iter().map(|(listener, _)| listener.address()).collect(),
+            public: public.iter().map(|(listener, ..)| listener.address()).collect(),
             admin: port.as_ref().map(Port::address),
         };
         let (drain, links) = (CancellationToken::new(), TaskTracker::new());
@@ -90,8 +94,10 @@ impl Proxy {
         for each in tunnels {
             tokio::spawn(tunnel::serve(each, ingress.clone(), drain.clone(), links.clone()));
         }
-        for (listener, acceptor) in public {
-            serve(listener, acceptor, &ingress, &config, &drain);
+        for (listener, acceptor, handler) in public {
+            let server = server(acceptor, &ingress, &config, &drain);
+            let serve = move |tcp, peer| server.clone().serve(handler.clone(), tcp, peer);
+            tokio::spawn(listener.serve(accepting(&ingress, &config, &drain), serve));
         }
         if let Some(port) = port {
             let told = ProxyAdmin::new(ingress.clone(), config, Arc::clone(&ready));
@@ -129,22 +135,18 @@ fn acceptor(config: &PublicConfig) -> Result<Acceptor, Error> {
     Ok(tls.map_or_else(|| Acceptor::either(None), Acceptor::tls))
 }
 
-fn serve(
-    listener: Listener,
-    acceptor: Acceptor,
-    ingress: &Ingress,
-    config: &Config,
-    drain: &CancellationToken,
-) {
-    const PORT: &str = "public";
+fn accepting(ingress: &Ingress, config: &Config, drain: &CancellationToken) -> Accepting {
+    Accepting {
+        port: PUBLIC,
+        connections: config.limits.connections,
+        ports: ingress.metrics().ports.clone(),
+        stop: drain.clone(),
+    }
+}
+
+fn server(acceptor: Acceptor, ingress: &Ingress, config: &Config, drain: &CancellationToken) -> Server {
     let (limits, ports) = (config.limits.clone(), ingress.metrics().ports.clone());
-    let accepting =
-        Accepting { port: PORT, connections: limits.connections, ports: ports.clone(), stop: drain.clone() };
-    let close = ingress.0.close.clone();
-    let server = Server::new(PORT, acceptor, limits, ports, WINDOW, drain.clone(), close);
-    let handler = Public::new(ingress.clone());
-    let serve = move |tcp, peer| server.clone().serve(handler.clone(), tcp, peer);
-    tokio::spawn(listener.serve(accepting, serve));
+    Server::new(PUBLIC, acceptor, limits, ports, WINDOW, drain.clone(), ingress.0.close.clone())
 }
 
 pub(crate) fn misconfigured(what: impl Into<String>) -> Error {

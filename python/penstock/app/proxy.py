@@ -47,6 +47,7 @@ def reverse_proxy(settings: Settings) -> ReverseProxy:
         public_listen=settings.public_listen or _PUBLIC_LISTEN,
         public_certificate=None if public_cert is None else public_cert.get_secret_value(),
         public_key=None if public_key is None else public_key.get_secret_value(),
+        public_behind_tls=settings.public_behind_tls,
         trusted=settings.public_trusted,
         routes=settings.proxy_routes,
         selector=parse_selector(settings.proxy_selector),

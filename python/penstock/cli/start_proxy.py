@@ -17,6 +17,7 @@ _PROXY_SETTINGS = {
     "public_listen": "PUBLIC_LISTEN",
     "public_certificate": "PUBLIC_TLS_CERT",
     "public_key": "PUBLIC_TLS_KEY",
+    "public_behind_tls": "PUBLIC_BEHIND_TLS",
     "route": "PROXY_ROUTES",
     "selector": "PROXY_SELECTOR",
     "max_concurrent_streams": "PROXY_MAX_CONCURRENT_STREAMS",
@@ -53,6 +54,12 @@ _PEM_FILE = click.Path(exists=True, dir_okay=False, resolve_path=True)
     help="What the public is shown. Without: plain HTTP. [env: PUBLIC_TLS_CERT]",
 )
 @click.option("--public-key", type=_PEM_FILE, help="Its private key. [env: PUBLIC_TLS_KEY]")
+@click.option(
+    "--public-behind-tls",
+    is_flag=True,
+    default=None,
+    help="Something before the public port ends TLS. [env: PUBLIC_BEHIND_TLS]",
+)
 @click.option(
     "--route",
     multiple=True,

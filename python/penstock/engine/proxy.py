@@ -48,16 +48,17 @@ class Tunnel:
 
 @dataclass(frozen=True, slots=True)
 class Public:
-    """A port for the public: plain HTTP without a chain."""
+    """A port for the public: plain HTTP without a chain, perhaps behind something that ends TLS."""
 
     listen: str
     chain_pem: str | None = None
     key_pem: str | None = field(default=None, repr=False)
+    behind_tls: bool = False
 
     def as_shape(self) -> dict[str, Any]:
         """Its part of the configuration."""
         tls = None if self.chain_pem is None else {"cert_pem": self.chain_pem, "key_pem": self.key_pem}
-        return {"listen": self.listen, "tls": tls}
+        return {"listen": self.listen, "tls": tls, "behind_tls": self.behind_tls}
 
 
 @dataclass(frozen=True, slots=True)

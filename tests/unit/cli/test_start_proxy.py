@@ -46,7 +46,7 @@ def test_options_become_settings(tmp_path: Path) -> None:
         *("--public-certificate", str(pem), "--public-key", str(pem)),
         *("--allow", "shop-*=shop", "--allow", "cart", "--route", "shop.example=shop", "--route", "*"),
         *("--selector", "cookie:seat", "--max-concurrent-streams", "50", "--retries", "1"),
-        *("--wait-seconds", "0.5", "--head-seconds", "5", "--access-log"),
+        *("--wait-seconds", "0.5", "--head-seconds", "5", "--access-log", "--public-behind-tls"),
     ]
     done = start(*options)
     assert done.exit_code == 0, done.output
@@ -63,6 +63,7 @@ def test_options_become_settings(tmp_path: Path) -> None:
         1,
     )
     assert (told.proxy_wait_seconds, told.proxy_head_seconds, told.proxy_access_log) == (0.5, 5, True)
+    assert told.public_behind_tls
     for secret in (
         told.tls_cert,
         told.tls_key,

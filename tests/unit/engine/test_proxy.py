@@ -34,7 +34,7 @@ WORKER = {
 def test_the_core_is_told_all_of_it() -> None:
     config = ProxyConfig(
         tunnels=(Tunnel("127.0.0.1:1", "CHAIN", "CA", "hush", (Allowed("shop-*", "shop"),), ("rh2", "h2")),),
-        public=(Public("127.0.0.1:2"), Public("127.0.0.1:3", "CHAIN", "hush")),
+        public=(Public("127.0.0.1:2"), Public("127.0.0.1:3", "CHAIN", "hush", behind_tls=True)),
         routes=(Route("cart", "shop.example", "/cart"),),
         selector=Selector("cookie", "seat"),
         forwarding=Forwarding(retries=1, access_log=True),
@@ -54,8 +54,8 @@ def test_the_core_is_told_all_of_it() -> None:
             }
         ],
         "public": [
-            {"listen": "127.0.0.1:2", "tls": None},
-            {"listen": "127.0.0.1:3", "tls": {"cert_pem": "CHAIN", "key_pem": "hush"}},
+            {"listen": "127.0.0.1:2", "tls": None, "behind_tls": False},
+            {"listen": "127.0.0.1:3", "tls": {"cert_pem": "CHAIN", "key_pem": "hush"}, "behind_tls": True},
         ],
         "admin_listen": "127.0.0.1:4",
         "table": {

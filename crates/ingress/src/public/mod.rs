@@ -55,20 +55,27 @@ impl Gatekeeper for Everyone {
 pub struct Public<G = Everyone> {
     ingress: Ingress,
     gatekeeper: G,
+    behind_tls: bool,
 }
 
 impl Public {
     /// A handler that lets everyone pass.
     #[must_use]
     pub const fn new(ingress: Ingress) -> Self {
-        Self { ingress, gatekeeper: Everyone }
+        Self { ingress, gatekeeper: Everyone, behind_tls: false }
     }
 }
 
 impl<G: Gatekeeper> Public<G> {
     /// A handler that asks first.
     pub const fn with(ingress: Ingress, gatekeeper: G) -> Self {
-        Self { ingress, gatekeeper }
+        Self { ingress, gatekeeper, behind_tls: false }
+    }
+
+    /// With `behind`, TLS ends before a port of plain HTTP: callers speak it though we do not hear it.
+    #[must_use]
+    pub fn behind_tls(self, behind: bool) -> Self {
+        Self { behind_tls: behind, ..self }
     }
 
     /// Answers a request, with whatever body it comes.
@@ -187,7 +194,12 @@ impl<G: Gatekeeper> Handler for Public<G> {
         request: Request<Incoming>,
         peer: &Arc<Peer>,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
-        let (this, peer) = (self.clone(), Arc::clone(peer));
+        let this = self.clone();
+        let peer = if self.behind_tls && !peer.tls {
+            Arc::new(Peer { tls: true, ..Peer::clone(peer) })
+        } else {
+            Arc::clone(peer)
+        };
         async move { this.serve(request, &peer).await }
     }
 }

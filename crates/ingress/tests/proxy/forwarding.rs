@@ -180,6 +180,15 @@ async fn heads_are_cleaned_and_say_where_the_request_came_from() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_behind_tls_says_so() {
+    let public = json!([{"listen": "127.0.0.1:0", "behind_tls": true}]);
+    let world = World::with(json!({"public": public}), <_>::default()).await;
+    let _worker = world.worker("one").await;
+    let (_, head) = world.http1().get("/head").await;
+    assert!(head.contains("x-forwarded-proto: https\n") && head.starts_with("GET https://shop.example/head"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_callers_100_is_sent_before_its_body() {
     let world = World::plain().await;
     let _worker = world.worker("one").await;
