@@ -80,15 +80,6 @@ pub struct Seams {
     pub sink: Option<Arc<dyn Sink>>,
 }
 
-/// Whether a configuration can be put in force, as far as ports, files and the network are not asked. To be called
-/// inside a runtime.
-///
-/// # Errors
-/// Whatever is wrong with it.
-pub fn check(config: &Config) -> Result<(), Error> {
-    Snapshot::compile(config.clone(), None, &Arc::default()).map(drop)
-}
-
 /// Where it listens.
 #[derive(Clone, Debug, Serialize)]
 pub struct Addresses {
@@ -191,12 +182,6 @@ impl Egress {
     #[must_use]
     pub fn stats(&self) -> Value {
         EgressAdmin(Arc::clone(&self.shared)).stats()
-    }
-
-    /// The OpenMetrics text of this moment.
-    #[must_use]
-    pub fn metrics(&self) -> Option<String> {
-        EgressAdmin(Arc::clone(&self.shared)).metrics()
     }
 
     /// The same, as OpenMetrics text; none if it cannot be written.
