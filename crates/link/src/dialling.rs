@@ -241,7 +241,7 @@ where
         };
         drop((standing, dialled.outer));
         self.over(established.is_cancelled(), ended.err());
-        worked.load(Ordering::Relaxed) || up.elapsed() >= ACCEPTED
+        established.is_cancelled() && (worked.load(Ordering::Relaxed) || up.elapsed() >= ACCEPTED)
     }
 
     /// Counts the link as up until what it returns is dropped.

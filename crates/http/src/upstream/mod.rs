@@ -89,8 +89,12 @@ impl Upstream {
         let outgoing = Outgoing::new(&mut head)?;
         let (upload, progress) = Upload::new(body);
         let mut request = Request::from_parts(head, upload);
+        let mut kept = self.pool.take();
         loop {
-            let mut connection = self.connection().await?;
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => self.connect().await?,
+            };
             let spare = spare(&connection, &request);
             outgoing.fit(&mut request, &self.address, connection.is_http2())?;
             let unsent = match self.in_time(connection.send(request), &progress).await? {
@@ -109,10 +113,7 @@ impl Upstream {
         }
     }
 
-    async fn connection(&self) -> Result<Connection, Error> {
-        if let Some(connection) = self.pool.take() {
-            return Ok(connection);
-        }
+    async fn connect(&self) -> Result<Connection, Error> {
         match timeout(self.options.connect, self.dial()).await {
             Ok(sender) => Ok(self.pool.fresh(sender?)),
             Err(_) => Err(self.late("take a connection", self.options.connect)),
