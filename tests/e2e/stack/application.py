@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
@@ -31,6 +31,7 @@ class Application:
     def __init__(self) -> None:
         self._gates: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(0))
         self._gone: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._failures: Counter[str] = Counter()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """ASGI 3."""
@@ -52,6 +53,7 @@ class Application:
             "wait": self.wait,
             "gone": self.gone,
             "raise": self.fail,
+            "failures": self.failures,
             "raise-late": self.fail_late,
             "hop-by-hop": self.hop_by_hop,
         }
@@ -141,7 +143,12 @@ class Application:
 
     async def fail(self, exchange: Exchange) -> None:
         """An exception before the answer."""
+        self._failures[exchange.argument] += 1
         raise RuntimeError("the application failed")
+
+    async def failures(self, exchange: Exchange) -> None:
+        """How often `/raise` of the same name has been asked."""
+        await exchange.answer(200, str(self._failures[exchange.argument]).encode())
 
     async def fail_late(self, exchange: Exchange) -> None:
         """An exception in the middle of the answer."""
