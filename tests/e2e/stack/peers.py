@@ -85,7 +85,7 @@ class Peers:
                 "foreign servers are taken from Debian's mirror, with apt-get and "
                 f"dpkg-deb: run this on Debian, or unpack the packages below {self.folder}"
             )
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         with _locked(self.folder / "lock"):
             for name in missing:
                 if not self._is_complete(name):
@@ -115,10 +115,15 @@ class Peers:
 
 
 def cache() -> Path:
-    """PENSTOCK_PEERS, or a folder in the user's cache: a clean clone finds it again."""
+    """PENSTOCK_PEERS, or a folder in the user's cache: a clean clone finds it again.
+
+    Root's is the system's: PostgreSQL runs as somebody else, who cannot enter root's home.
+    """
     own = os.environ.get("PENSTOCK_PEERS")
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(own).resolve() if own else Path(base).expanduser() / "penstock-peers"
+    if own:
+        return Path(own).resolve()
+    users = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return (Path("/var/cache") if os.geteuid() == 0 else users) / "penstock-peers"
 
 
 def _download(folder: Path, release: str, packages: Sequence[str]) -> list[Path]:
