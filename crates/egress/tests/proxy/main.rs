@@ -11,4 +11,6 @@
 mod connect;
 mod forward;
 mod policy;
+mod secure;
+mod strain;
 mod world;
