@@ -35,7 +35,7 @@ class MutualTLSRequired(PenstockError):  # noqa: N818 - it says what is missing
             Code.MALFORMED,
             Side.CLIENT,
             "a worker needs a certificate and its key, by which the proxy knows it",
-            hint="penstock pki issue NAME makes both; give them as certificate= and key=",
+            hint="penstock pki issue NAME makes both; give certificate and key, each PEM or a file",
         )
 
 

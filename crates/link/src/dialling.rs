@@ -257,7 +257,10 @@ where
 
     fn over(&self, established: bool, why: Option<String>) {
         let peer = self.dialling.peer;
-        let why = why.unwrap_or_else(|| format!("ended by the {peer}"));
+        let why = why.unwrap_or_else(|| match self.drain.is_cancelled() {
+            true => "drained".into(),
+            false => format!("ended by the {peer}"),
+        });
         if established {
             // HAProxy ends idle links without a word: nothing is wrong.
             tracing::info!(target: "penstock::link", link = self.number, why, "link down");

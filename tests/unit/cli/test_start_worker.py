@@ -1,14 +1,19 @@
 """`penstock start worker`: what it hands to the role, and what it says no to."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 from penstock.cli import roles
 from penstock.cli.lazy import Lazy
 from penstock.cli.start_worker import worker
 from penstock.settings import Settings
+from penstock.worker import WorkerPool
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "worker-and-proxy.md"
 
 seen: list[Settings] = []
 
@@ -76,3 +81,13 @@ def test_the_environment_is_read_and_options_stand_above_it(monkeypatch: pytest.
 def test_what_is_wrong_is_named(arguments: list[str], named: str) -> None:
     done = start("main:app", *arguments)
     assert done.exit_code != 0 and named in done.output and not seen
+
+
+def test_the_reference_has_every_option_of_the_command_and_of_the_library() -> None:
+    text = REFERENCE.read_text("utf-8")
+    options = [param for param in worker.params if isinstance(param, click.Option) and param.name != "output"]
+    for option in options:
+        assert all(f"`{name}`" in text for name in option.opts), option.opts
+        assert f"`{(option.help or '').rpartition('[env: ')[2].rstrip(']')}`" in text, option.name
+    for name in inspect.signature(WorkerPool).parameters:
+        assert f"`{name}=`" in text, name
