@@ -65,8 +65,10 @@ def dialled(port: int, certificate: Issued | None, ca: Issued, flavour: str = "h
     return context.wrap_socket(dial(port), server_hostname="localhost")
 
 
-def link(port: int, certificate: Issued, flavour: str = "h2") -> Http2:
+def link(
+    port: int, certificate: Issued, flavour: str = "h2", settings: dict[SettingCodes, int] | None = None
+) -> Http2:
     """A worker's link to a proxy, which serves."""
     tls = dialled(port, certificate, certificate, flavour)
     assert tls.selected_alpn_protocol() == flavour
-    return Http2(tls, client=False).begin(reversed_=FLAVOURS[flavour])
+    return Http2(tls, client=False).begin(settings, reversed_=FLAVOURS[flavour])

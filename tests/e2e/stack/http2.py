@@ -212,6 +212,11 @@ class Http2:
         found = (event for event in self.events if isinstance(event, ends) and event.stream_id == stream)
         return next(found, None)
 
+    def whole_body(self, stream: int, seconds: float = 20) -> bytes:
+        """All of a body that comes."""
+        self.event(StreamEnded, stream, seconds)
+        return self.so_far(stream).body
+
     def goaway(self) -> int | None:
         """The code of the peer's GOAWAY, if it sent one."""
         found = (event for event in self.events if isinstance(event, ConnectionTerminated))
