@@ -221,6 +221,7 @@ where
         let mut options = Serve::new(self.drain.clone(), self.close.clone());
         options.keepalive = self.dialling.keepalive;
         options.streams = self.dialling.streams;
+        options.reversed = true;
         locked(&self.shared.streams).insert(self.number, Arc::clone(&options.in_flight));
         let established = options.established.clone();
         let (up, worked) = (Instant::now(), Arc::new(AtomicBool::new(false)));

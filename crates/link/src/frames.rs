@@ -63,13 +63,11 @@ impl<T: AsyncRead> Frames<T> {
         Self::new(inner, 0, None)
     }
 
-    /// For a stack that serves, and admits so many streams. `established` is cancelled when the peer's first frame
-    /// comes: before that nothing is known of a peer that asks for a certificate.
-    pub(crate) fn serving(inner: T, streams: u32, established: CancellationToken) -> Self {
-        let [a, b, c, d] = streams.to_be_bytes();
-        let settings = [0, 0, 6, SETTINGS, 0, 0, 0, 0, 0, 0, MAX_CONCURRENT_STREAMS, a, b, c, d];
-        let opening = Opening { bytes: Vec::new(), written: 0, settings: Some(settings) };
-        Self { established: Some(established), ..Self::new(inner, PREFACE, Some(opening)) }
+    /// For a stack that serves; with `again` it admits so many streams, and says so again. `established` is
+    /// cancelled when the peer's first frame comes: before that nothing is known of a peer that asks for a
+    /// certificate.
+    pub(crate) fn serving(inner: T, again: Option<u32>, established: CancellationToken) -> Self {
+        Self { established: Some(established), ..Self::new(inner, PREFACE, again.map(Opening::new)) }
     }
 
     fn new(inner: T, unexamined: u64, opening: Option<Opening>) -> Self {
@@ -168,6 +166,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Frames<T> {
 }
 
 impl Opening {
+    fn new(streams: u32) -> Self {
+        let [a, b, c, d] = streams.to_be_bytes();
+        let settings = [0, 0, 6, SETTINGS, 0, 0, 0, 0, 0, 0, MAX_CONCURRENT_STREAMS, a, b, c, d];
+        Self { bytes: Vec::new(), written: 0, settings: Some(settings) }
+    }
+
     /// Takes what belongs to the stack's first frame; behind its last byte comes ours.
     fn take(&mut self, buf: &[u8]) -> usize {
         let mut taken = 0;
@@ -311,7 +315,7 @@ mod tests {
         let given = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(1, 4, b"head"), &ack].concat();
         for size in [1, 1024] {
             assert_eq!(
-                read(&sent, size, |near| Frames::serving(near, 1, CancellationToken::new())).await,
+                read(&sent, size, |near| Frames::serving(near, Some(1), CancellationToken::new())).await,
                 given
             );
         }
@@ -323,7 +327,7 @@ mod tests {
         let (first, next) = (frame(SETTINGS, 0, b"123456"), frame(6, 0, b"12345678"));
         for size in [1, 7, 1024] {
             let (near, mut far) = duplex(size);
-            let mut frames = Frames::serving(near, 258, CancellationToken::new());
+            let mut frames = Frames::serving(near, Some(258), CancellationToken::new());
             let written = [first.clone(), next.clone()].concat();
             let writer = tokio::spawn(async move {
                 for piece in written.chunks(size) {

@@ -28,15 +28,17 @@ use crate::{
     keepalive::{Heard, Listening},
 };
 
-/// Streams, beyond those that are admitted, that are answered 503 instead of refused. HAProxy opens as many before
-/// it heeds our limit, and makes an empty reply of REFUSED_STREAM.
+/// Streams, beyond twice those that are admitted, that are answered before any is refused: as many as HAProxy opens.
 const UNHEEDED: u32 = 100;
 
 /// How a link is served.
 #[derive(Clone, Debug)]
 pub struct Serve {
-    /// Streams that the peer may have open at once. If it has many more, their answer is 503.
+    /// Streams that the peer may have open at once.
     pub streams: u32,
+    /// Whether the roles were reversed. HAProxy then heeds no limit of streams until it is said again, and makes an
+    /// empty reply of a refused stream: what is far beyond the limit is answered 503 instead.
+    pub reversed: bool,
     /// Header fields of a request.
     pub header_fields: usize,
     /// Streams that the peer may reset in a minute.
@@ -61,6 +63,7 @@ impl Serve {
     pub fn new(drain: CancellationToken, close: CancellationToken) -> Self {
         Self {
             streams: 100,
+            reversed: false,
             header_fields: 100,
             resets_per_minute: 1000,
             keepalive: Keepalive::default(),
@@ -72,7 +75,12 @@ impl Serve {
         }
     }
 
-    /// Refuses what is beyond a limit. The peer does not heed that of streams if there are twice as many: those that
+    /// Streams from which on they are refused below HTTP.
+    const fn refused(&self) -> u32 {
+        if self.reversed { self.streams.saturating_mul(2).saturating_add(UNHEEDED) } else { self.streams }
+    }
+
+    /// Answers what is beyond a limit. The peer does not heed that of streams if there are twice as many: those that
     /// are over for the peer may not be over here.
     fn admit(&self, incoming: Incoming) -> Option<Incoming> {
         let most = usize::try_from(self.streams).unwrap_or(usize::MAX).saturating_mul(2);
@@ -93,7 +101,7 @@ impl Serve {
             .enable_connect_protocol()
             .initial_connection_window_size(LINK_WINDOW)
             .initial_window_size(STREAM_WINDOW)
-            .max_concurrent_streams(self.streams.saturating_mul(2).saturating_add(UNHEEDED))
+            .max_concurrent_streams(self.refused())
             .max_frame_size(FRAME_BYTES)
             .max_header_list_size(HEADER_BYTES)
             .max_local_error_reset_streams(Some(LOCAL_RESETS))
@@ -227,7 +235,8 @@ where
     F: Future<Output = ()> + std::marker::Send + 'static,
 {
     let heard = Heard::now();
-    let io = Frames::serving(io, options.streams, options.established.clone());
+    let again = options.reversed.then_some(options.streams);
+    let io = Frames::serving(io, again, options.established.clone());
     let handshake = options.builder().handshake(Listening::new(io, heard.clone()));
     let mut connection = tokio::select! {
         connection = timeout(options.handshake, handshake) => match connection {
