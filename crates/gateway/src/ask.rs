@@ -6,7 +6,8 @@ use std::{
 };
 
 use penstock_domain::{
-    Begin, Code, Credential, Decider, Ended, Enter, Error, Plan, Principal, Question, Side, Verdict, Visitor,
+    Begin, Call, Code, Credential, Decider, Ended, Enter, Error, Plan, Principal, Question, Side, Verdict,
+    Visitor,
 };
 use tokio::time::timeout;
 
@@ -64,6 +65,13 @@ impl Asker {
 
     pub(crate) async fn enter(&self, metrics: &Metrics, enter: Enter) -> Result<Visitor, Error> {
         match self.ask(metrics, "enter", Question::Enter(enter)).await {
+            Verdict::Visitor(visitor) => Ok(visitor),
+            verdict => Err(denial(verdict)),
+        }
+    }
+
+    pub(crate) async fn call(&self, metrics: &Metrics, call: Call) -> Result<Visitor, Error> {
+        match self.ask(metrics, "call", Question::Call(call)).await {
             Verdict::Visitor(visitor) => Ok(visitor),
             verdict => Err(denial(verdict)),
         }

@@ -29,6 +29,9 @@ pub struct Config {
     /// The port of the published apps; none without it.
     #[serde(default)]
     pub public: Option<PublicPort>,
+    /// The forward proxy; none without it. Its callers are the gateway's own.
+    #[serde(default)]
+    pub egress: Option<penstock_egress::Config>,
     /// Seconds of silence before a link is asked whether its peer lives.
     #[serde(default = "defaults::keepalive_seconds")]
     pub keepalive_seconds: u64,

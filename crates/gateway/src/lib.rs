@@ -4,6 +4,7 @@ mod admin;
 mod ask;
 mod clock;
 mod config;
+mod egress;
 mod http;
 mod metrics;
 mod public;
@@ -18,6 +19,7 @@ use std::{sync::Arc, time::Duration};
 
 use penstock_admin::Port;
 use penstock_domain::{Decider, Error, Status};
+use penstock_egress::Egress;
 use penstock_http::{Acceptor, Listener};
 use penstock_link::tls;
 use serde::Serialize;
@@ -36,6 +38,7 @@ use crate::{
 /// A running gateway.
 pub struct Gateway {
     shared: Arc<Shared>,
+    egress: Option<Arc<Egress>>,
     addresses: Addresses,
 }
 
@@ -50,6 +53,8 @@ pub struct Addresses {
     pub tunnel: Option<String>,
     /// Published apps, if enabled.
     pub public: Option<String>,
+    /// The forward proxy, if enabled, in the order of its configuration.
+    pub egress: Vec<String>,
     /// Metrics and state, if enabled.
     pub admin: Option<String>,
 }
@@ -74,14 +79,22 @@ impl Gateway {
             None => None,
         };
         let port = config.admin_listen.as_deref().map(Port::bind).transpose()?;
-        let addresses = Addresses {
+        let mut addresses = Addresses {
             http: http.address(),
             grpc: grpc.address(),
             tunnel: tunnel.as_ref().map(|(listener, _)| listener.address()),
             public: public.as_ref().map(|((listener, _), _)| listener.address()),
+            egress: Vec::new(),
             admin: port.as_ref().map(Port::address),
         };
         let shared = Arc::new(Shared::new(config, decider)?);
+        let egress = match shared.config.egress.clone() {
+            Some(config) => Some(Arc::new(egress::start(config, &shared, admin).await?)),
+            None => None,
+        };
+        if let Some(egress) = &egress {
+            addresses.egress = egress.addresses().await.listeners;
+        }
         for (listener, surface) in [(http, Surface::Api), (grpc, Surface::Grpc)] {
             let front = Front::new(Arc::clone(&shared), surface);
             let server = shared.server(surface.name(), Acceptor::either(tls.clone()));
@@ -95,9 +108,10 @@ impl Gateway {
             tokio::spawn(public::serve(listener, acceptor, limits, apps, Arc::clone(&shared)));
         }
         if let Some(port) = port {
-            port.serve(admin, Arc::new(GatewayAdmin(Arc::clone(&shared))), shared.close.clone());
+            let told = GatewayAdmin { shared: Arc::clone(&shared), egress: egress.clone() };
+            port.serve(admin, Arc::new(told), shared.close.clone());
         }
-        Ok(Self { shared, addresses })
+        Ok(Self { shared, egress, addresses })
     }
 
     /// Where it listens.
@@ -138,6 +152,17 @@ impl Gateway {
         }
     }
 
+    /// Puts another configuration of the forward proxy in force; without its port nobody asks it.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it; the old one then stays whole.
+    pub async fn reconfigure_egress(&self, config: penstock_egress::Config) -> Result<(), Error> {
+        match &self.egress {
+            Some(egress) => egress.reconfigure(config).await,
+            None => Ok(()),
+        }
+    }
+
     /// Live sessions, by identifier.
     #[must_use]
     pub fn sessions(&self) -> std::collections::BTreeMap<String, SessionState> {
@@ -175,13 +200,19 @@ impl Gateway {
     pub async fn shutdown(&self, grace: Duration) {
         self.ready(false);
         self.shared.drain.cancel();
-        tokio::join!(self.end_sessions(grace), self.end_requests(grace));
+        tokio::join!(self.end_sessions(grace), self.end_requests(grace), self.end_tunnels(grace));
         self.shared.close.cancel();
     }
 
     async fn end_requests(&self, grace: Duration) {
         if let Some(public) = &self.shared.public {
             public.ingress.shutdown(grace).await;
+        }
+    }
+
+    async fn end_tunnels(&self, grace: Duration) {
+        if let Some(egress) = &self.egress {
+            egress.shutdown(grace).await;
         }
     }
 

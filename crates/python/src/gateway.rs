@@ -80,6 +80,14 @@ impl Gateway {
         Ok(())
     }
 
+    /// Puts another configuration of the forward proxy in force, in JSON; if it is refused, the old one stays whole.
+    fn reconfigure_egress(&self, py: Python<'_>, config: &str) -> PyResult<()> {
+        let running = self.running()?;
+        let config = penstock_egress::Config::parse(config).map_err(|error| raise(&error))?;
+        py.detach(|| running.data.block_on(running.gateway.reconfigure_egress(config)))
+            .map_err(|error| raise(&error))
+    }
+
     /// Live sessions, by identifier, in JSON.
     fn sessions(&self, py: Python<'_>) -> PyResult<String> {
         let running = self.running()?;

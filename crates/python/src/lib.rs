@@ -4,6 +4,7 @@ mod agent;
 mod asgi;
 mod client;
 mod decider;
+mod egress;
 mod error;
 mod gateway;
 mod logging;
@@ -24,6 +25,7 @@ mod _core {
         asgi::AsgiApp,
         client::Client,
         decider::Reply,
+        egress::Egress,
         error::CoreError,
         gateway::Gateway,
         logging::init_logging,

@@ -1,0 +1,45 @@
+//! The forward proxy as a part of the gateway: its callers are the gateway's users and service accounts.
+
+use std::sync::Arc;
+
+use penstock_domain::{Call, Code, Error, Side, Visitor};
+use penstock_egress::{Caller, Callers, Config, Credential, Egress, Proof, Seams};
+use tokio::{runtime::Handle, sync::Semaphore, time::timeout};
+
+use crate::shared::Shared;
+
+/// Decisions about callers that are asked for at once; more wait. Guessers of keys shall not starve sessions.
+const ASKING: usize = 64;
+
+/// Binds the ports of the configuration, then serves.
+pub(crate) async fn start(config: Config, shared: &Arc<Shared>, admin: &Handle) -> Result<Egress, Error> {
+    let callers = Principals { shared: Arc::clone(shared), asking: Semaphore::new(ASKING) };
+    Egress::start(config, Seams { callers: Some(Arc::new(callers)), sink: None }, admin).await
+}
+
+/// Whoever has a token: the decider knows.
+struct Principals {
+    shared: Arc<Shared>,
+    asking: Semaphore,
+}
+
+#[async_trait::async_trait]
+impl Callers for Principals {
+    async fn identify(&self, proof: &Proof) -> Result<Option<Caller>, Error> {
+        let Some(credential) = &proof.credential else { return Ok(None) };
+        let (name, token) = match credential {
+            Credential::Basic { user, password } => (Some(user.clone()), password.clone()),
+            Credential::Bearer { token } => (None, token.clone()),
+        };
+        let waited = timeout(self.shared.config.ask_timeout(), self.asking.acquire()).await;
+        let _place = waited.map_err(|_| busy())?;
+        let call = Call { name, token, peer: proof.address.to_string() };
+        let Visitor { name, groups, .. } = self.shared.asker.call(&self.shared.metrics, call).await?;
+        Ok(Some(Caller { name: name.into(), groups: groups.into() }))
+    }
+}
+
+fn busy() -> Error {
+    Error::new(Code::Limited, Side::Gateway, "too many callers are being identified")
+        .hint("try again in a moment")
+}
