@@ -1,0 +1,84 @@
+"""RFC 9113 to the letter, at the public port and on a link: who breaks it loses the connection or the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from h2.events import RemoteSettingsChanged
+
+from tests.e2e.stack.far_end import TunnelPort, tunnel_port
+from tests.e2e.stack.http2 import Http2, dial
+from tests.e2e.stack.peers import Peers
+from tests.e2e.stack.publish import Certificates, staged, wait_for_answer
+from tests.e2e.stack.violations import BREACHES, GOAWAY, RST_STREAM, Breach
+from tests.e2e.stack.worker import APPLICATION
+
+
+@pytest.fixture(scope="module")
+def public(root: Path, peers: Peers, certificates: Certificates) -> Iterator[int]:
+    """The public port of a proxy with a worker."""
+    with staged(root / "conformance", peers, certificates) as stage:
+        proxy = stage.proxy()
+        worker = stage.worker(proxy.tunnel_port)
+        wait_for_answer(proxy.url, proxy.process, worker.process)
+        yield proxy.public_port
+
+
+@pytest.fixture(scope="module")
+def dialled(root: Path, peers: Peers, certificates: Certificates) -> Iterator[TunnelPort]:
+    """A port that a worker dials with a link for each breach: none has to be dialled again."""
+    with (
+        staged(root / "conformance-links", peers, certificates) as stage,
+        tunnel_port(certificates.edge) as port,
+    ):
+        stage.worker(port.port, APPLICATION, "--connections", str(len(BREACHES) + 1))
+        yield port
+
+
+@pytest.mark.parametrize("name", BREACHES)
+def test_a_caller(public: int, name: str) -> None:
+    """At the public port."""
+    with Http2(dial(public), client=True).begin() as peer:
+        assert refusal(peer, BREACHES[name]) in BREACHES[name].refusals
+
+
+@pytest.mark.parametrize("name", BREACHES)
+def test_a_proxy(dialled: TunnelPort, name: str) -> None:
+    """On a link, of its worker."""
+    with dialled.link() as peer:
+        assert refusal(peer, BREACHES[name]) in BREACHES[name].refusals
+
+
+def test_others_were_served_meanwhile(public: int, dialled: TunnelPort) -> None:
+    """By the same processes."""
+    with Http2(dial(public), client=True).begin() as peer:
+        assert peer.answer(peer.request("/hello")).body == b"hello\n"
+    with dialled.link() as peer:
+        assert peer.answer(peer.request("/hello")).body == b"hello\n"
+
+
+def refusal(peer: Http2, breach: Breach) -> str:
+    """How a breach is answered: `GOAWAY`, `RST_STREAM`, or `END` of the connection."""
+    peer.event(RemoteSettingsChanged)
+    peer.send(breach.words)
+    data = b""
+    while True:
+        for kind in kinds(data):
+            if kind in (GOAWAY, RST_STREAM):
+                return "GOAWAY" if kind == GOAWAY else "RST_STREAM"
+        try:
+            more = peer.transport.recv(65536)
+        except ConnectionError:
+            more = b""
+        if not more:
+            return "END"
+        data += more
+
+
+def kinds(data: bytes) -> Iterator[int]:
+    """The kinds of the whole frames in it."""
+    while len(data) >= 9 and len(data) >= (size := 9 + int.from_bytes(data[:3], "big")):
+        yield data[3]
+        data = data[size:]
