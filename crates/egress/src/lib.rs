@@ -120,7 +120,7 @@ impl Egress {
             destinations: Destinations::new(),
             dns_stats,
             lines: Arc::default(),
-            buffers: tunnel::Buffers::default(),
+            buffers: penstock_relay::Buffers::default(),
             counts: Counts::default(),
             ports: penstock_http::Ports::default(),
             log,

@@ -12,6 +12,7 @@ use std::{
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use penstock_http::Ports;
+use penstock_relay::Buffers;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,7 +22,6 @@ use crate::{
     destinations::Destinations,
     dns::DnsStats,
     snapshot::Snapshot,
-    tunnel::Buffers,
     watch::Lines,
 };
 

@@ -1,22 +1,20 @@
 //! Tunnels: raw bytes between a caller and a destination.
 
-mod buffers;
 mod hello;
-mod pump;
 
 use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
 use penstock_link::tls::MaybeTls;
+use penstock_relay::{Buffers, Pump};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     time::{MissedTickBehavior, interval},
 };
 
-pub(crate) use self::buffers::Buffers;
-use self::{hello::sniff, pump::Pump};
+use self::hello::sniff;
 use crate::{breakers::Place, meter::Meter, proxy::Exchange, watch::Line};
 
 /// A tunnel that is about to open.

@@ -1,4 +1,4 @@
-//! One direction of a tunnel.
+//! One direction between two sockets, for relays of which thousands rest while a few are busy.
 
 use std::{
     io,
@@ -8,14 +8,14 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::buffers::Buffers;
+use crate::Buffers;
 
 /// A read so small calls for a small buffer the next time.
 const LITTLE: usize = 8 * 1024;
 
 /// Copies until the end, which it passes on. It borrows a buffer only while bytes move.
 #[derive(Debug, Default)]
-pub(super) struct Pump {
+pub struct Pump {
     buffer: Option<Box<[u8]>>,
     from: usize,
     to: usize,
@@ -34,7 +34,10 @@ enum Phase {
 
 impl Pump {
     /// Copies what can be copied now; ready when the end was passed on. `passed` sees every chunk before it is written.
-    pub(super) fn poll<R, W>(
+    ///
+    /// # Errors
+    /// What cut it, `passed` included.
+    pub fn poll<R, W>(
         &mut self,
         cx: &mut Context<'_>,
         reader: &mut R,

@@ -1,4 +1,4 @@
-//! Buffers that tunnels borrow while bytes move: an idle tunnel holds none.
+//! Buffers that relays borrow while bytes move: an idle one holds none.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -22,7 +22,7 @@ const KEPT_LARGE: usize = 8;
 
 /// A stock of buffers.
 #[derive(Debug, Default)]
-pub(crate) struct Buffers {
+pub struct Buffers {
     small: Mutex<Vec<Box<[u8]>>>,
     large: Mutex<Vec<Box<[u8]>>>,
     large_in_use: AtomicUsize,
@@ -30,7 +30,7 @@ pub(crate) struct Buffers {
 
 impl Buffers {
     /// A buffer; a large one only while there are few.
-    pub(super) fn take(&self, large: bool) -> Box<[u8]> {
+    pub(crate) fn take(&self, large: bool) -> Box<[u8]> {
         if large && self.large_in_use.fetch_add(1, Ordering::AcqRel) < MOST_LARGE {
             let kept = self.large.lock().unwrap_or_else(PoisonError::into_inner).pop();
             return kept.unwrap_or_else(|| vec![0; LARGE].into());
@@ -43,7 +43,7 @@ impl Buffers {
     }
 
     /// Gives one back.
-    pub(super) fn give(&self, buffer: Box<[u8]>) {
+    pub(crate) fn give(&self, buffer: Box<[u8]>) {
         let (stock, most) = if buffer.len() == LARGE {
             self.large_in_use.fetch_sub(1, Ordering::AcqRel);
             (&self.large, KEPT_LARGE)
