@@ -2,10 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -21,37 +21,53 @@ POLL_SECONDS = 0.2
 """A change takes effect when two looks in a row found the same: files are written in steps."""
 
 
-class Reconfigurable(Protocol):
-    """What takes a new configuration."""
-
-    def reconfigure(self, config: Mapping[str, Any]) -> None: ...
+Apply = Callable[[Mapping[str, Any]], None]
+"""Puts a configuration in force. Blocks; raises :class:`PenstockError` if it is refused."""
 
 
 async def serve(settings: Settings) -> None:
     """Runs a forward proxy until a signal ends it; the signal HUP reads its file again at once."""
     source = Source(settings.egress_config, Overrides(settings.egress_listen, settings.admin_listen))
     proxy = Egress(await asyncio.to_thread(source.compile))
-    log = structlog.get_logger("penstock.app")
-    with stop_requested() as stop, reload_requested() as reload:
+    with stop_requested() as stop:
         bound = await asyncio.to_thread(proxy.start)
-        log.info("egress ready", listeners=list(bound.listeners), admin=bound.admin)
-        following = asyncio.create_task(follow(source, proxy, reload))
+        structlog.get_logger("penstock.app").info(
+            "egress ready", listeners=list(bound.listeners), admin=bound.admin
+        )
         try:
-            await stop.wait()
+            async with following(source, proxy.reconfigure):
+                await stop.wait()
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
             await asyncio.to_thread(proxy.shutdown, float(settings.drain_seconds))
 
 
-async def follow(source: Source, proxy: Reconfigurable, reload: asyncio.Event) -> None:
+def of_gateway(settings: Settings) -> Source | None:
+    """What configures the forward proxy of a gateway, if it is asked for."""
+    if settings.egress_listen is None:
+        return None
+    return Source(settings.egress_config, Overrides(settings.egress_listen, gateway=True))
+
+
+@asynccontextmanager
+async def following(source: Source, apply: Apply) -> AsyncIterator[None]:
+    """Follows a configuration as it changes, until the end."""
+    with reload_requested() as reload:
+        task = asyncio.create_task(follow(source, apply, reload))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def follow(source: Source, apply: Apply, reload: asyncio.Event) -> None:
     """Applies what changes, for ever. What is refused changes nothing, and is told once."""
     seen: Mapping[Path, Mark] = {}
     while True:
         asked = await _waited(reload)
         changes = await asyncio.to_thread(source.changes)
         if asked or (changes and changes == seen):
-            await _apply(source, proxy)
+            await _apply(source, apply)
             changes = {}
         seen = changes
 
@@ -67,10 +83,10 @@ async def _waited(reload: asyncio.Event) -> bool:
     return True
 
 
-async def _apply(source: Source, proxy: Reconfigurable) -> None:
+async def _apply(source: Source, apply: Apply) -> None:
     log = structlog.get_logger("penstock.app")
     try:
-        await asyncio.to_thread(lambda: proxy.reconfigure(source.compile()))
+        await asyncio.to_thread(lambda: apply(source.compile()))
     except PenstockError as error:
         log.error("configuration refused, the old one stays", error=error.message, hint=error.hint)
     else:

@@ -11,6 +11,7 @@ import structlog
 
 from penstock.api.app import create_app
 from penstock.api.server import serving, socket_path
+from penstock.app.egress import following, of_gateway
 from penstock.app.signals import stop_requested
 from penstock.app.startup import (
     LOCAL_AGENT,
@@ -123,7 +124,9 @@ async def serve(settings: Settings, *, standalone: bool) -> None:
         path = stack.enter_context(socket_path(run_folder))
         tunnel = tunnel_config(settings, home, standalone=standalone)
         public = public_config(settings)
-        config = engine_config(settings, identity, path, tunnel, public, standalone=standalone)
+        source = of_gateway(settings)
+        egress = None if source is None else await asyncio.to_thread(source.compile)
+        config = engine_config(settings, identity, path, tunnel, public, egress, standalone=standalone)
         engine = Gateway(config, decider.ask)
         drain = _Drain(engine, decider)
         stack.push_async_callback(drain, 0.0)
@@ -133,6 +136,8 @@ async def serve(settings: Settings, *, standalone: bool) -> None:
         await services.apps.publish()
         api = create_app(services, static_ui=static_ui(settings), secure_cookies=secure_cookies(settings))
         await stack.enter_async_context(serving(api, path))
+        if source is not None:
+            await stack.enter_async_context(following(source, engine.reconfigure_egress))
         if standalone:
             await _local_agent(settings, services.agents, bound, stack)
         _cancel_at_exit(stack, asyncio.create_task(housekeeping.run()))
@@ -281,6 +286,7 @@ def _announce(
         grpc=bound.grpc,
         tunnel=bound.tunnel,
         public=bound.public,
+        egress=list(bound.egress),
         admin=bound.admin,
         api_url=server.api_url,
     )

@@ -1,7 +1,9 @@
 """From settings to what each part is told, or why it cannot start. Builds nothing that runs."""
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from penstock import __version__
@@ -27,6 +29,7 @@ def engine_config(
     api_socket: Path,
     tunnel: TunnelConfig | None = None,
     public: PublicConfig | None = None,
+    egress: Mapping[str, Any] | None = None,
     *,
     standalone: bool,
 ) -> GatewayConfig:
@@ -51,6 +54,7 @@ def engine_config(
         ),
         tunnel=tunnel,
         public=public,
+        egress=egress,
     )
 
 

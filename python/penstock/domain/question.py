@@ -57,7 +57,7 @@ class Enter:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who calls the forward proxy? Answered with a visitor. ``name`` is what the token must prove, if given."""
+    """Who calls the forward proxy? Answered with a visitor. The token must prove a ``name`` that is said."""
 
     name: str | None
     token: str = field(repr=False)

@@ -80,6 +80,8 @@ class GatewayConfig:
     limits: Limits
     tunnel: TunnelConfig | None = None
     public: PublicConfig | None = None
+    egress: Mapping[str, Any] | None = None
+    """The forward proxy's configuration, as ``penstock.egress`` compiles it."""
 
     def as_json(self) -> str:
         """As ``crates/gateway`` reads it."""
@@ -94,6 +96,7 @@ class GatewayConfig:
                 "ask_timeout_seconds": self.ask_timeout_seconds,
                 "tunnel": None if self.tunnel is None else self.tunnel.as_shape(),
                 **({} if self.public is None else {"public": self.public.as_shape()}),
+                **({} if self.egress is None else {"egress": self.egress}),
                 **asdict(self.limits),
             }
         )
@@ -108,6 +111,7 @@ class Bound:
     admin: str | None
     tunnel: str | None = None
     public: str | None = None
+    egress: tuple[str, ...] = ()
 
 
 class Gateway:
@@ -123,7 +127,12 @@ class Gateway:
         with core_errors():
             bound = json.loads(self._core.start())
         return Bound(
-            bound["http"], bound["grpc"], bound.get("admin"), bound.get("tunnel"), bound.get("public")
+            bound["http"],
+            bound["grpc"],
+            bound.get("admin"),
+            bound.get("tunnel"),
+            bound.get("public"),
+            tuple(bound.get("egress", ())),
         )
 
     def ready(self, ready: bool) -> None:
@@ -182,6 +191,11 @@ class Gateway:
         if self._public:
             with core_errors():
                 self._core.forget_visitors()
+
+    def reconfigure_egress(self, config: Mapping[str, Any]) -> None:
+        """Puts another configuration of the forward proxy in force. If it raises, the old one stays whole."""
+        with core_errors():
+            self._core.reconfigure_egress(json.dumps(config))
 
     def shutdown(self, grace_seconds: float) -> None:
         """Lets live sessions finish for so long, then stops. Blocks: run it off the loop."""

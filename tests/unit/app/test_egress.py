@@ -44,7 +44,7 @@ def followed(path: Path, proxy: Proxy) -> Iterator[Callable[[], None]]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    following = asyncio.run_coroutine_threadsafe(follow(source, proxy, reload), loop)
+    following = asyncio.run_coroutine_threadsafe(follow(source, proxy.reconfigure, reload), loop)
     try:
         yield lambda: _ask(loop, reload)
     finally:
