@@ -67,9 +67,11 @@ impl Workers {
         self.group_in(&mut self.lock(), name)
     }
 
-    /// From now on these groups serve so, and every other one as groups do by default.
+    /// From now on these groups serve so, and every other one as groups do by default. Those that nobody has a use
+    /// for any more are forgotten.
     pub(crate) fn serve(&self, configs: &[GroupConfig]) {
         let mut registry = self.lock();
+        registry.groups.retain(|_, group| !group.list().is_empty() || Arc::strong_count(group) > 1);
         for config in configs {
             self.group_in(&mut registry, &config.name);
         }
