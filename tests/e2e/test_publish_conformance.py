@@ -1,4 +1,4 @@
-"""RFC 9113 to the letter, at the public port and on a link: who breaks it loses the connection or the stream."""
+"""RFC 9113 to the letter, at the public port and on a link: who breaks it loses connection or stream."""
 
 from __future__ import annotations
 
