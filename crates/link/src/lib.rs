@@ -9,6 +9,7 @@ mod dialling;
 mod endpoint;
 mod exchange;
 mod frames;
+mod gather;
 mod in_flight;
 mod keepalive;
 mod link;

@@ -1,6 +1,8 @@
 //! The requesting role of a link: streams go out.
 
 use std::{
+    future::{Future as _, poll_fn},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -22,6 +24,7 @@ use crate::{
     Exchange, FRAME_BYTES, Failure, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER,
     STREAM_WINDOW, Stream,
     frames::Frames,
+    gather::Gather,
     in_flight::InFlight,
     keepalive::{Heard, Listening},
 };
@@ -48,9 +51,18 @@ impl Link {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let heard = Heard::now();
-        let handshake = builder().handshake(Listening::new(Frames::requesting(io), heard.clone()));
+        let gather = Gather::new(Listening::new(Frames::requesting(io), heard.clone()));
+        let handshake = builder().handshake(gather.clone());
         let (requests, mut connection) = handshake.await.map_err(|error| error.to_string())?;
+        gather.begin();
         let pings = connection.ping_pong().ok_or("the link's PING is in use")?;
+        let connection = poll_fn(move |cx| {
+            let polled = Pin::new(&mut connection).poll(cx);
+            if polled.is_pending() {
+                gather.poll_leave(cx);
+            }
+            polled
+        });
         let link = Self {
             requests,
             in_flight: Arc::default(),

@@ -1,7 +1,7 @@
 //! The serving role of a link: streams come in.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -11,7 +11,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream, server::SendResponse};
+use h2::{
+    Reason, RecvStream,
+    server::{Connection, SendResponse},
+};
 use http::{Request, Response, StatusCode};
 use penstock_domain::{Code, Error, Problem, Side};
 use tokio::{
@@ -24,6 +27,7 @@ use crate::{
     FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, Receive, Resets, SEND_BUFFER,
     STREAM_WINDOW, Send, Stream,
     frames::Frames,
+    gather::Gather,
     in_flight::InFlight,
     keepalive::{Heard, Listening},
 };
@@ -165,7 +169,7 @@ impl Incoming {
 
     /// Resolves when the peer has given up waiting for the answer.
     pub async fn gone(&mut self) {
-        if std::future::poll_fn(|cx| self.respond.poll_reset(cx)).await.is_ok() {
+        if poll_fn(|cx| self.respond.poll_reset(cx)).await.is_ok() {
             self.in_flight.note_reset();
         }
     }
@@ -200,7 +204,7 @@ impl Respond {
 
     /// Resolves when the peer has given up, or the link is lost.
     pub async fn gone(&mut self) {
-        std::future::poll_fn(|cx| self.poll_gone(cx)).await;
+        poll_fn(|cx| self.poll_gone(cx)).await;
     }
 
     /// [`Respond::gone`], for those who poll.
@@ -224,6 +228,21 @@ impl Respond {
     }
 }
 
+/// The next request. What the connection has to say leaves when there is none.
+async fn accept<T: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<Gather<T>, Bytes>,
+    gather: &Gather<T>,
+) -> Option<Result<(Request<RecvStream>, SendResponse<Bytes>), h2::Error>> {
+    poll_fn(|cx| {
+        let accepted = connection.poll_accept(cx);
+        if accepted.is_pending() {
+            gather.poll_leave(cx);
+        }
+        accepted
+    })
+    .await
+}
+
 /// Serves a link until the peer ends it, it is drained, closed or lost. Each request runs `handler` in a task.
 ///
 /// # Errors
@@ -237,7 +256,8 @@ where
     let heard = Heard::now();
     let again = options.reversed.then_some(options.streams);
     let io = Frames::serving(io, again, options.established.clone());
-    let handshake = options.builder().handshake(Listening::new(io, heard.clone()));
+    let gather = Gather::new(Listening::new(io, heard.clone()));
+    let handshake = options.builder().handshake(gather.clone());
     let mut connection = tokio::select! {
         connection = timeout(options.handshake, handshake) => match connection {
             Ok(connection) => connection.map_err(|error| error.to_string())?,
@@ -245,6 +265,7 @@ where
         },
         () = options.close.cancelled() => return Ok(()),
     };
+    gather.begin();
     let pings = connection.ping_pong().ok_or("the link's PING is in use")?;
     let resets = Arc::new(Resets::new(options.resets_per_minute));
     let dead = options.keepalive.watch(heard, pings);
@@ -253,7 +274,7 @@ where
     let mut draining = false;
     loop {
         tokio::select! {
-            request = connection.accept() => match request {
+            request = accept(&mut connection, &gather) => match request {
                 None => return Ok(()),
                 Some(Err(error)) => return Err(error.to_string()),
                 Some(Ok((request, respond))) => {
@@ -266,7 +287,7 @@ where
             why = &mut dead => return Err(why),
             () = &mut exceeded => {
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-                let _closed = timeout(Duration::from_secs(1), connection.accept()).await;
+                let _closed = timeout(Duration::from_secs(1), accept(&mut connection, &gather)).await;
                 return Err(format!("more than {} resets in a minute", options.resets_per_minute));
             }
             () = &mut drain, if !draining => {
@@ -276,7 +297,7 @@ where
             () = &mut close => {
                 connection.abrupt_shutdown(Reason::NO_ERROR);
                 // One more turn of the connection, so that the peer hears of it.
-                let _closed = timeout(Duration::from_secs(1), connection.accept()).await;
+                let _closed = timeout(Duration::from_secs(1), accept(&mut connection, &gather)).await;
                 return Ok(());
             }
         }
