@@ -23,13 +23,24 @@ pub struct Caller {
     pub name: Arc<str>,
     /// Its groups.
     pub groups: Arc<[String]>,
+    /// What proved it, where that can end while something of its is open.
+    pub proven: Option<Proven>,
+}
+
+/// What proved a caller, to whoever knows callers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Proven {
+    /// Its identifier; never the secret.
+    pub id: Arc<str>,
+    /// When it ends, in seconds since the epoch.
+    pub expires_at: u64,
 }
 
 impl Caller {
     /// One that proved nothing.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self { name: "anonymous".into(), groups: Arc::new([]) }
+        Self { name: "anonymous".into(), groups: Arc::new([]), proven: None }
     }
 }
 
@@ -118,7 +129,8 @@ impl Listed {
     pub(crate) fn compile(config: &config::Callers) -> Result<Self, Error> {
         let mut listed = Self::default();
         for (index, caller) in config.list.iter().enumerate() {
-            let known = Caller { name: caller.name.as_str().into(), groups: caller.groups.clone().into() };
+            let (name, groups) = (caller.name.as_str().into(), caller.groups.clone().into());
+            let known = Caller { name, groups, proven: None };
             listed.callers.push((known, caller.expires_at));
             for key in &caller.keys {
                 let hash = parse_hash(key).ok_or_else(|| {

@@ -189,7 +189,7 @@ impl Question {
         let listed = config.callers.list.iter().find(|caller| caller.name == self.name);
         let listed = listed.map(|caller| caller.groups.clone()).unwrap_or_default();
         let groups = self.groups.clone().unwrap_or(listed);
-        Caller { name: self.name.as_str().into(), groups: groups.into() }
+        Caller { name: self.name.as_str().into(), groups: groups.into(), proven: None }
     }
 }
 

@@ -49,7 +49,7 @@ use tokio::{runtime::Handle, sync::Mutex, time::interval};
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, Kind, Sink, Timings, Verdict};
-pub use callers::{Caller, Callers, Credential, Proof};
+pub use callers::{Caller, Callers, Credential, Proof, Proven};
 pub use config::Config;
 pub use explain::explain;
 
@@ -194,6 +194,11 @@ impl Egress {
     #[must_use]
     pub fn config(&self) -> Value {
         EgressAdmin(Arc::clone(&self.shared)).config()
+    }
+
+    /// Ends the tunnels and upgraded connections whose callers were proven by this; how many.
+    pub fn end(&self, proven: &str) -> usize {
+        self.shared.lines.stop_proven(proven)
     }
 
     /// Says whether new work is welcome; health checks follow.

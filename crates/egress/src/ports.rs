@@ -139,7 +139,7 @@ fn open(listener: Listener, serving: Serving, connections: usize, shared: &Arc<S
     let serve = move |tcp, peer: SocketAddr| {
         let (serving, shared) = (serving.load_full(), Arc::clone(&shared));
         async move {
-            let line = shared.lines.open(serving.idle_ms, None);
+            let line = shared.lines.open(serving.idle_ms, None, None);
             let proxy = Proxy::new(&shared, &serving.name, serving.connect, &line);
             let server = serving.server.clone();
             drop(serving);

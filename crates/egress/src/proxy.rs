@@ -113,6 +113,7 @@ impl Connection {
         exchange.access.requested = asked.target.to_string();
         let caller = self.identities.of(&self.shared, &snapshot, &request, peer).await?;
         exchange.access.principal = Some(Arc::clone(&caller.name));
+        exchange.proven.clone_from(&caller.proven);
         let tunnel = request.method() == Method::CONNECT && request.uri().scheme().is_none();
         if tunnel && !self.connect {
             return Err(Error::new(Code::Forbidden, Side::Policy, "CONNECT is not enabled on this listener")
@@ -121,8 +122,8 @@ impl Connection {
         }
         self.refuse_loops(&request)?;
         let path = asked::path(&request);
-        let look =
-            Look { target: &asked.target, method: request.method(), path: &path, headers: request.headers() };
+        let method = asked::method(&request);
+        let look = Look { target: &asked.target, method: &method, path: &path, headers: request.headers() };
         let route = Arc::clone(snapshot.routes.of(&look)?);
         exchange.access.route = Some(Arc::clone(&route.name));
         let forward = match &route.act {
@@ -142,7 +143,7 @@ impl Connection {
         }
         let path = asked::path(&request);
         let now = now_ms() / 1_000;
-        let ask = Ask { caller: &caller, target: &target, method: request.method(), path: &path, now };
+        let ask = Ask { caller: &caller, target: &target, method: &method, path: &path, now };
         let guarded = !matches!(forward.to, To::Fixed(..));
         let judged = judge::judge(&self.shared, &snapshot, &ask, guarded, exchange).await?;
         let granted = Granted { snapshot: &snapshot, forward, host, target, scheme, judged };

@@ -71,7 +71,7 @@ impl Tunnel {
         };
         let shared = Arc::clone(&exchange.shared);
         shared.counts.tunnels.add(1);
-        exchange.opened(shared.lines.open(idle_ms, longest));
+        exchange.opened(idle_ms, longest);
         // HTTP/1.1 gives its socket back; a stream of HTTP/2 stays one.
         match downcast::<TokioIo<MaybeTls>>(upgraded) {
             Ok(parts) => {

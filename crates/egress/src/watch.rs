@@ -11,6 +11,8 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
+use crate::{callers::Proven, meter::now_ms};
+
 /// How often the watchdog looks.
 pub(crate) const LOOK: Duration = Duration::from_millis(500);
 
@@ -26,6 +28,8 @@ pub(crate) struct Line {
     idle_ms: u64,
     /// When it ends in any case, in milliseconds since its start; 0: never.
     end_ms: u64,
+    /// What proved its caller: it ends with that.
+    proven: Option<Proven>,
     stop: CancellationToken,
     lines: Arc<Lines>,
 }
@@ -45,7 +49,14 @@ struct Watched {
 
 impl Lines {
     /// Opens a line that is ended by `idle` of silence, and after `longest` in any case.
-    pub(crate) fn open(self: &Arc<Self>, idle_ms: u64, longest: Option<Duration>) -> Arc<Line> {
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        idle_ms: u64,
+        longest: Option<Duration>,
+        proven: Option<Proven>,
+    ) -> Arc<Line> {
+        let rest = proven.as_ref().map(|proven| rest(proven.expires_at));
+        let longest = longest.into_iter().chain(rest).min();
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let line = Arc::new(Line {
             id,
@@ -54,6 +65,7 @@ impl Lines {
             busy: AtomicU32::new(0),
             idle_ms,
             end_ms: longest.map_or(0, |longest| longest.as_millis().try_into().unwrap_or(u64::MAX).max(1)),
+            proven,
             stop: CancellationToken::new(),
             lines: Arc::clone(self),
         });
@@ -70,6 +82,14 @@ impl Lines {
                 line.stop.cancel();
             }
         }
+    }
+
+    /// Ends those whose callers were proven by this; how many.
+    pub(crate) fn stop_proven(&self, id: &str) -> usize {
+        let watched: Vec<_> = self.lock().values().map(Arc::clone).collect();
+        let lines = watched.iter().filter_map(|watched| watched.line.upgrade());
+        let of_it = lines.filter(|line| line.proven.as_ref().is_some_and(|proven| &*proven.id == id));
+        of_it.map(|line| line.stop.cancel()).count()
     }
 
     /// How many are open.
@@ -135,6 +155,11 @@ impl Line {
     }
 }
 
+/// From now to a time in seconds since the epoch.
+fn rest(expires_at: u64) -> Duration {
+    Duration::from_millis(expires_at.saturating_mul(1_000).saturating_sub(now_ms()))
+}
+
 impl Drop for Line {
     fn drop(&mut self) {
         self.lines.lock().remove(&self.id);
@@ -146,10 +171,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_line_ends_with_what_proved_its_caller() {
+        let lines = Arc::new(Lines::default());
+        let proven = |id: &str, expires_at| Some(Proven { id: id.into(), expires_at });
+        let [past, one, other] =
+            [proven("a", 0), proven("a", u64::MAX), proven("b", u64::MAX)].map(|by| lines.open(0, None, by));
+        lines.look();
+        assert!(past.stop.is_cancelled() && !one.stop.is_cancelled());
+        assert_eq!(lines.stop_proven("a"), 2);
+        assert!(one.stop.is_cancelled() && !other.stop.is_cancelled());
+    }
+
+    #[test]
     fn silence_ends_what_is_busy_and_time_ends_all() {
         let lines = Arc::new(Lines::default());
-        let [resting, silent, free] = [lines.open(1, None), lines.open(1, None), lines.open(0, None)];
-        let short = lines.open(0, Some(Duration::ZERO));
+        let open = |idle_ms, longest| lines.open(idle_ms, longest, None);
+        let [resting, silent, free] = [open(1, None), open(1, None), open(0, None)];
+        let short = open(0, Some(Duration::ZERO));
         silent.begin();
         free.begin();
         while silent.silence() < Duration::from_millis(2) {

@@ -79,7 +79,8 @@ mod tests {
     impl World {
         fn ask<R>(&self, who: &str, method: &str, url: &str, then: impl FnOnce(&Rules, &Ask<'_>) -> R) -> R {
             let (name, group) = who.split_once('@').unwrap_or((who, ""));
-            let caller = Caller { name: name.into(), groups: Arc::new([group.to_owned()]) };
+            let groups = Arc::new([group.to_owned()]);
+            let caller = Caller { name: name.into(), groups, proven: None };
             let (host, path) = url.split_once('/').unwrap_or((url, ""));
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let full = format!("/{path}");

@@ -59,6 +59,13 @@ pub(super) fn path<B>(request: &Request<B>) -> Path<'_> {
     Path::new(request.uri().path())
 }
 
+/// The method that rules and routes look at. An upgrade asked for in HTTP/2 (RFC 8441 §4) is the GET that it would be in
+/// HTTP/1.1.
+pub(super) fn method<B>(request: &Request<B>) -> Method {
+    let extended = *request.method() == Method::CONNECT && request.uri().scheme().is_some();
+    if extended { Method::GET } else { request.method().clone() }
+}
+
 fn host(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let Some(host) = headers.get(header::HOST) else { return Ok(None) };
     host.to_str().map(Some).map_err(|_| malformed("Host is not ASCII"))

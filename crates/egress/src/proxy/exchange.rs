@@ -1,10 +1,11 @@
 //! One request, from its first byte to its line in the log.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     access::{Access, Kind, Verdict},
     breakers::Place,
+    callers::Proven,
     destinations::Destination,
     meter::Meter,
     policy::Spending,
@@ -21,6 +22,8 @@ pub(crate) struct Exchange {
     pub line: Arc<Line>,
     pub access: Box<Access>,
     pub meter: Arc<Meter>,
+    /// What proved its caller.
+    pub proven: Option<Proven>,
     pub destination: Option<Arc<Destination>>,
     /// How far the caller's body has come.
     pub sent: Option<Arc<Sent>>,
@@ -37,6 +40,7 @@ impl Exchange {
             line: Arc::clone(line),
             access: Box::new(access),
             meter: Arc::new(Meter::new(Spending::default())),
+            proven: None,
             destination: None,
             sent: None,
             place: None,
@@ -53,8 +57,10 @@ impl Exchange {
         self.end();
     }
 
-    /// A tunnel or an upgraded connection has begun: it is watched by a line of its own, and shown while it lasts.
-    pub(crate) fn opened(&mut self, line: Arc<Line>) {
+    /// A tunnel or an upgraded connection has begun: it is watched by a line of its own, and shown while it lasts. It
+    /// lasts no longer than what proved its caller.
+    pub(crate) fn opened(&mut self, idle_ms: u64, longest: Option<Duration>) {
+        let line = self.shared.lines.open(idle_ms, longest, self.proven.clone());
         line.begin();
         self.line.end();
         self.line = line;

@@ -35,7 +35,7 @@ impl Switch {
                 Ok(both) => both,
                 Err(error) => return exchange.closed(0, 0, Some(error.to_string())),
             };
-            exchange.opened(exchange.shared.lines.open(idle_ms, longest));
+            exchange.opened(idle_ms, longest);
             let ends = Ends { caller: TokioIo::new(caller), destination: TokioIo::new(destination) };
             relay(ends, exchange, 0).await;
             drop(connection);

@@ -57,6 +57,57 @@ async fn the_proxy_is_no_destination_of_its_own() {
     }
 }
 
+#[tokio::test]
+async fn a_load_balancer_says_who_calls() {
+    let listener = json!([{"address": "127.0.0.1:0", "proxy_protocol": ["127.0.0.0/8"]}]);
+    let world = World::new(json!({"listeners": listener, "default_action": "deny",
+        "callers": {"anonymous": false, "list": [{"name": "office", "networks": ["192.0.2.0/24"]}]},
+        "profiles": [{"name": "p", "principals": ["office"], "rules": [{"name": "all", "action": "allow"}]}]}))
+    .await;
+    let origin = Origin::echo().await;
+    let request = format!("GET {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", origin.url("/"));
+    let from = |address: &str| format!("PROXY TCP4 {address} 192.0.2.200 1000 3128\r\n{request}");
+    assert!(world.raw(&from("192.0.2.7")).await.starts_with("HTTP/1.1 200"));
+    assert!(world.raw(&from("198.51.100.7")).await.starts_with("HTTP/1.1 407"));
+    let log = world.log(2).await;
+    assert_eq!((&log[0]["peer"], &log[0]["principal"]), (&json!("192.0.2.7:1000"), &json!("office")));
+}
+
+#[tokio::test]
+async fn the_admin_port_tells_without_secrets() {
+    let (world, origin) = (World::new(json!({"admin_listen": "127.0.0.1:0", "limits": {"series": 1},
+        "breakers": {"overall": {"track_remaining": true}}, "callers": {"anonymous": true, "list": [{"name": "ci", "keys": [sha256("k")]}]}})).await, Origin::echo().await);
+    for host in ["origin.test", "other.test", "origin.test"] {
+        let url = format!("http://{host}:{}/", origin.address.port());
+        assert!(world.get(&url).await.starts_with("HTTP/1.1 200"));
+    }
+    let admin: std::net::SocketAddr = world.egress.addresses().await.admin.unwrap().parse().unwrap();
+    let ask = async |path: &str| {
+        let mut tcp = tokio::net::TcpStream::connect(admin).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        tokio::io::AsyncWriteExt::write_all(&mut tcp, request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut tcp, &mut answer).await.unwrap();
+        answer
+    };
+    let metrics = ask("/metrics").await;
+    let busiest =
+        format!("penstock_egress_cluster_upstream_rq_total{{destination=\"{}\"}} 2", origin.authority());
+    assert!(metrics.contains(&busiest), "{metrics}");
+    assert!(
+        metrics.contains("upstream_rq_total{destination=\"other\"} 1")
+            && metrics.trim_end().ends_with("# EOF"),
+        "{metrics}"
+    );
+    let stats = ask("/stats").await;
+    assert!(stats.contains("cluster.egress.circuit_breakers.default.remaining_cx"), "{stats}");
+    let dump = ask("/config_dump").await;
+    assert!(
+        dump.contains("solo_io_generated_dfp") && dump.contains("\"ci\"") && !dump.contains(&sha256("k")),
+        "{dump}"
+    );
+}
+
 fn sha256(text: &str) -> String {
     use sha2::Digest as _;
     sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()

@@ -191,6 +191,29 @@ async fn an_origin_that_stops_in_the_middle_is_ended() {
 }
 
 #[tokio::test]
+async fn a_request_as_a_whole_is_bounded() {
+    let world = World::new(json!({"timeouts": {"request_ms": 300}})).await;
+    let dripping = Origin::new(|mut tcp| async move {
+        read_head(&mut tcp).await;
+        let _head = tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n").await;
+        while tcp.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert!(world.get(&dripping.url("/")).await.starts_with("HTTP/1.1 200"));
+    let silent = Origin::new(|tcp| async move {
+        std::future::pending::<()>().await;
+        drop(tcp);
+    })
+    .await;
+    let answer = world.get(&silent.url("/")).await;
+    assert!(answer.starts_with("HTTP/1.1 504") && answer.contains("timeouts.request_ms"), "{answer}");
+    let log = world.log(2).await;
+    assert!(log[0]["error"].as_str().unwrap().contains("timeouts.request_ms"), "{log:?}");
+}
+
+#[tokio::test]
 async fn many_idle_tunnels_live_side_by_side() {
     let world =
         World::new(json!({"breakers": {"overall": {"connections": 5000, "requests": 5000, "pending": 5000},
