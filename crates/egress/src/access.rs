@@ -180,10 +180,12 @@ const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// Learns of what passes: the gateway shows it beside its sessions. Called from the data path; it must not wait.
+/// Learns of what passes: the gateway shows it beside its sessions. Called from the data path; it must not
+/// wait.
 pub trait Sink: Send + Sync + 'static {
     /// A tunnel or an upgraded connection is open. It ends with the same identifier.
     fn opened(&self, id: u64, access: &Access);
-    /// A request, a tunnel or an upgraded connection has ended; only the latter two have been opened, and have one.
+    /// A request, a tunnel or an upgraded connection has ended; only the latter two have been opened, and
+    /// have one.
     fn ended(&self, id: Option<u64>, access: &Access);
 }

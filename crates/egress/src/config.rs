@@ -26,8 +26,9 @@ pub struct Config {
     /// The ports. At least one for a process of its own; a gateway brings its own.
     #[serde(default)]
     pub listeners: Vec<Listener>,
-    /// Where requests go; the first that matches acts. With none, every request is forwarded to where it asks, and
-    /// CONNECT is terminated where the listener enables it. With some, a request that none matches is answered 404.
+    /// Where requests go; the first that matches acts. With none, every request is forwarded to where it
+    /// asks, and CONNECT is terminated where the listener enables it. With some, a request that none matches
+    /// is answered 404.
     #[serde(default)]
     pub routes: Vec<Route>,
     /// Who may go where: all profiles that apply to a caller, in order; the first rule that matches decides.
@@ -92,12 +93,14 @@ pub(crate) fn malformed(message: impl Into<String>) -> Error {
     Error::new(Code::Malformed, Side::Gateway, message)
 }
 
-/// Which addresses may be dialled. Without exceptions, only globally reachable unicast addresses may: not private,
-/// loopback, link-local, metadata, shared, reserved or multicast ranges, nor any IPv6 spelling of one.
+/// Which addresses may be dialled. Without exceptions, only globally reachable unicast addresses may: not
+/// private, loopback, link-local, metadata, shared, reserved or multicast ranges, nor any IPv6 spelling of
+/// one.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guard {
-    /// Networks that may be dialled although they are not public. Metadata addresses must be named exactly (/32, /128).
+    /// Networks that may be dialled although they are not public. Metadata addresses must be named exactly
+    /// (/32, /128).
     #[serde(default)]
     pub allow: Vec<IpNet>,
     /// Networks that are never dialled; stronger than `allow`.
@@ -122,7 +125,8 @@ pub struct AccessLog {
     pub enabled: bool,
     /// A file to append to; none means standard output.
     pub path: Option<String>,
-    /// Lines that may wait for the disk. What comes when it is full is counted as lost, and the next line says so.
+    /// Lines that may wait for the disk. What comes when it is full is counted as lost, and the next line
+    /// says so.
     pub queue: usize,
 }
 

@@ -95,8 +95,8 @@ impl Destinations {
         self.by_target.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Drops a tenth, so that a flood of names does not look at all of them for each. Those with resting connections go
-    /// only if there are too few without.
+    /// Drops a tenth, so that a flood of names does not look at all of them for each. Those with resting
+    /// connections go only if there are too few without.
     fn make_room(&self, known: &mut Known, most: usize) {
         let wanted = known.len().saturating_sub(most) + (most / 10).max(1);
         let idle = |destination: &Arc<Destination>| Arc::strong_count(destination) == 1;

@@ -1,5 +1,5 @@
-//! The DNS cache: one resolution at a time for each name, refreshed while it is used, served stale while the resolver
-//! fails. Names that do not exist are kept apart, so that asking for them pushes out nobody.
+//! The DNS cache: one resolution at a time for each name, refreshed while it is used, served stale while the
+//! resolver fails. Names that do not exist are kept apart, so that asking for them pushes out nobody.
 
 mod absent;
 mod hosts;
@@ -329,7 +329,8 @@ impl Shared {
         ttl.clamp(Duration::from_millis(self.config.min_refresh_ms.max(1)), LONGEST)
     }
 
-    /// For how long past its freshness an answer is used: while it is refreshed, and while the resolver fails.
+    /// For how long past its freshness an answer is used: while it is refreshed, and while the resolver
+    /// fails.
     fn stale(&self) -> Duration {
         Duration::from_millis(self.config.stale_ms).min(LONGEST)
     }

@@ -97,8 +97,8 @@ impl Domains {
     }
 }
 
-/// Whether `*` in `glob` can stand for runs of characters so that it becomes `text`. Linear in practice: on a mismatch
-/// only the last `*` is extended.
+/// Whether `*` in `glob` can stand for runs of characters so that it becomes `text`. Linear in practice: on a
+/// mismatch only the last `*` is extended.
 pub(crate) fn matches_glob(glob: &str, text: &str) -> bool {
     let (mut glob, mut text) = (glob.as_bytes(), text.as_bytes());
     let mut retry: Option<(&[u8], &[u8])> = None;

@@ -88,8 +88,9 @@ struct Asked {
     headers: HeaderMap,
 }
 
-/// Says what a configuration would do with a request, and which rule decides. The question is a JSON object: `as`,
-/// `groups`, `url`, `method`, `headers`, `body`, `addresses`, `at`; only `url` is needed. Nothing is resolved or counted.
+/// Says what a configuration would do with a request, and which rule decides. The question is a JSON object:
+/// `as`, `groups`, `url`, `method`, `headers`, `body`, `addresses`, `at`; only `url` is needed. Nothing is
+/// resolved or counted.
 ///
 /// # Errors
 /// [`penstock_domain::Code::Malformed`] for a configuration or a question that cannot be read.

@@ -76,7 +76,8 @@ fn is_metadata(ip: IpAddr) -> bool {
     }
 }
 
-/// The special range that an address is in (IANA's special-purpose registries, RFC 6890); none if it is public.
+/// The special range that an address is in (IANA's special-purpose registries, RFC 6890); none if it is
+/// public.
 fn range(ip: IpAddr) -> Option<&'static str> {
     match ip {
         IpAddr::V4(ip) => range_v4(ip),

@@ -95,8 +95,8 @@ impl fmt::Debug for Egress {
     }
 }
 
-/// Refuses a configuration that could not be put in force, without binding or resolving anything; to be called inside a
-/// runtime.
+/// Refuses a configuration that could not be put in force, without binding or resolving anything; to be
+/// called inside a runtime.
 ///
 /// # Errors
 /// Whatever is wrong with it.
@@ -152,8 +152,8 @@ impl Egress {
         Addresses { listeners: self.open.lock().await.addresses(config), admin: self.admin.clone() }
     }
 
-    /// Puts another configuration in force, whole or not at all. Tunnels and requests under way go on. The admin port
-    /// stays where it is; the access log is opened anew, which is how it is rotated.
+    /// Puts another configuration in force, whole or not at all. Tunnels and requests under way go on. The
+    /// admin port stays where it is; the access log is opened anew, which is how it is rotated.
     ///
     /// # Errors
     /// Whatever is wrong with the configuration; the old one then stays.
@@ -206,7 +206,8 @@ impl Egress {
         self.shared.ready.store(ready, Ordering::Relaxed);
     }
 
-    /// Accepts nothing more; requests and tunnels may finish for `grace`, then they are cut. The log is written whole.
+    /// Accepts nothing more; requests and tunnels may finish for `grace`, then they are cut. The log is
+    /// written whole.
     pub async fn shutdown(&self, grace: Duration) {
         self.ready(false);
         self.shared.drain.cancel();

@@ -12,7 +12,8 @@ use crate::config::{PathMatch, malformed};
 pub(crate) enum Path<'a> {
     /// Every program reads it the same; escapes of unreserved characters are undone (RFC 3986 §6.2.2.2).
     Clear(Cow<'a, str>),
-    /// Dot segments, doubled slashes, encoded slashes, parameters and the like: an origin may read another path than we.
+    /// Dot segments, doubled slashes, encoded slashes, parameters and the like: an origin may read another
+    /// path than we.
     Unclear,
     /// It passes inside a tunnel.
     Hidden,

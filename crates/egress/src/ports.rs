@@ -65,7 +65,8 @@ impl Open {
         Ok(Prepared { ports })
     }
 
-    /// Serves as prepared; ports that are not wanted any more accept nothing, and their connections end in order.
+    /// Serves as prepared; ports that are not wanted any more accept nothing, and their connections end in
+    /// order.
     pub(crate) fn switch(&mut self, prepared: Prepared, shared: &Arc<Shared>) {
         let mut gone = std::mem::take(&mut self.0);
         for (wanted, serving, fresh, connections) in prepared.ports {

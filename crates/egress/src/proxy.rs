@@ -1,4 +1,5 @@
-//! The requests of callers: each is read, its caller identified, its route found, its destination judged and reached.
+//! The requests of callers: each is read, its caller identified, its route found, its destination judged and
+//! reached.
 
 mod asked;
 mod download;

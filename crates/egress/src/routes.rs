@@ -106,7 +106,8 @@ impl Routes {
     /// The first route that matches.
     ///
     /// # Errors
-    /// [`Code::NotFound`] if none does, [`Code::Malformed`] if it depends on a path that can be read in two ways.
+    /// [`Code::NotFound`] if none does, [`Code::Malformed`] if it depends on a path that can be read in two
+    /// ways.
     pub(crate) fn of(&self, look: &Look<'_>) -> Result<&Arc<Route>, Error> {
         for index in self.by_host.of(&look.target.host.text()) {
             let Some(route) = self.routes.get(index) else { continue };
@@ -253,7 +254,8 @@ impl To {
     }
 }
 
-/// Reads `HOST`, `HOST:PORT` or `http[s]://HOST[:PORT]`; the scheme, if it names one, is stronger than the given one.
+/// Reads `HOST`, `HOST:PORT` or `http[s]://HOST[:PORT]`; the scheme, if it names one, is stronger than the
+/// given one.
 pub(crate) fn destination(text: &str, scheme: Scheme) -> Result<(Target, Scheme), Error> {
     let (scheme, authority) = match text.split_once("://") {
         Some(("http", rest)) => (Scheme::Http, rest),
@@ -290,7 +292,8 @@ fn header_name(name: &str) -> Result<HeaderName, Error> {
     name.parse().map_err(|_| malformed(format!("{name:?} is no header name")))
 }
 
-/// Fields that are not a route's to set: they are about a hop, or say where the message ends or whom it is for.
+/// Fields that are not a route's to set: they are about a hop, or say where the message ends or whom it is
+/// for.
 const NOT_SET: [&str; 11] = [
     "connection",
     "content-length",

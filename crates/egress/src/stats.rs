@@ -116,8 +116,8 @@ impl Stats {
         }
     }
 
-    /// The busiest ones by themselves, the rest in one sum: names that callers invent must not fill the memory of
-    /// whoever scrapes.
+    /// The busiest ones by themselves, the rest in one sum: names that callers invent must not fill the
+    /// memory of whoever scrapes.
     fn destinations(&mut self, shared: &Shared, config: &Config) {
         let mut all = shared.destinations.all();
         all.sort_by_cached_key(|each| {

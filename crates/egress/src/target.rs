@@ -67,7 +67,8 @@ impl Host {
     /// Reads a name or an address; IPv6 addresses stand in brackets.
     ///
     /// # Errors
-    /// [`Code::Malformed`]: numbers that only some programs read as an address, zones, and what no name may hold.
+    /// [`Code::Malformed`]: numbers that only some programs read as an address, zones, and what no name may
+    /// hold.
     pub fn parse(text: &str) -> Result<Self, Error> {
         if let Some(rest) = text.strip_prefix('[') {
             let inner = rest.strip_suffix(']').ok_or_else(|| refused(text, "a bracket is not closed"))?;
@@ -153,7 +154,8 @@ fn check_name(text: &str, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The WHATWG URL standard's test: what ends in a decimal, octal or hexadecimal number is an address or nothing.
+/// The WHATWG URL standard's test: what ends in a decimal, octal or hexadecimal number is an address or
+/// nothing.
 fn ends_in_a_number(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));

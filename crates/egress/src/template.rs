@@ -21,7 +21,8 @@ enum Part {
 }
 
 impl Template {
-    /// Reads a template. A field that is no function call is one of the JSON body; a leading `body.` may be left out.
+    /// Reads a template. A field that is no function call is one of the JSON body; a leading `body.` may be
+    /// left out.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let mut parts = Vec::new();
         let mut rest = text;

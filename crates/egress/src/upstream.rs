@@ -1,4 +1,5 @@
-//! Connections to destinations: dialled to an address that was checked, kept, and driven by whoever waits for an answer.
+//! Connections to destinations: dialled to an address that was checked, kept, and driven by whoever waits for
+//! an answer.
 
 mod connection;
 mod dial;

@@ -1,4 +1,5 @@
-//! One watchdog for everything that is open: what moves no byte for too long is ended, without a timer for each.
+//! One watchdog for everything that is open: what moves no byte for too long is ended, without a timer for
+//! each.
 
 use std::{
     collections::HashMap,

@@ -33,7 +33,8 @@ enum Phase {
 }
 
 impl Pump {
-    /// Copies what can be copied now; ready when the end was passed on. `passed` sees every chunk before it is written.
+    /// Copies what can be copied now; ready when the end was passed on. `passed` sees every chunk before it
+    /// is written.
     ///
     /// # Errors
     /// What cut it, `passed` included.

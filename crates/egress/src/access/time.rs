@@ -15,8 +15,8 @@ fn text(ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
 }
 
-/// The proleptic Gregorian date of a day since 1970-01-01. Years begin in March, so that the leap day is the last, and
-/// eras of 400 years all look the same.
+/// The proleptic Gregorian date of a day since 1970-01-01. Years begin in March, so that the leap day is the
+/// last, and eras of 400 years all look the same.
 const fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);

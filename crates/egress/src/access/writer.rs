@@ -1,5 +1,5 @@
-//! The thread that writes the log. It wakes for the first line and then writes what has gathered, so that a busy proxy
-//! wakes it a few times a second and not for each line.
+//! The thread that writes the log. It wakes for the first line and then writes what has gathered, so that a
+//! busy proxy wakes it a few times a second and not for each line.
 
 use std::{
     fmt,

@@ -5,11 +5,13 @@ use std::fmt;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-/// The callers. One that shows a credential is judged by it alone; else its certificate counts, then its address.
+/// The callers. One that shows a credential is judged by it alone; else its certificate counts, then its
+/// address.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Callers {
-    /// Whether a caller may prove nothing; it is then `anonymous`, without groups. If not, it is answered 407.
+    /// Whether a caller may prove nothing; it is then `anonymous`, without groups. If not, it is answered
+    /// 407.
     pub anonymous: bool,
     /// The realm in `Proxy-Authenticate`.
     pub realm: String,
@@ -32,8 +34,8 @@ pub struct Caller {
     /// Its groups.
     #[serde(default)]
     pub groups: Vec<String>,
-    /// SHA-256 of each key, 64 hex digits. A key is made by us with 256 random bits, so a plain hash suffices. It is the
-    /// password of `Basic` and the token of `Bearer`.
+    /// SHA-256 of each key, 64 hex digits. A key is made by us with 256 random bits, so a plain hash
+    /// suffices. It is the password of `Basic` and the token of `Bearer`.
     #[serde(default, skip_serializing)]
     pub keys: Vec<String>,
     /// Names in a proven client certificate (DNS names, URIs, common name).

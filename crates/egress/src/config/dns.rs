@@ -25,8 +25,8 @@ pub struct Dns {
     pub refresh_on_failure: bool,
     /// How failures are tried again; none: every `refresh_ms`.
     pub failure_backoff: Option<Backoff>,
-    /// Hosts kept. When it is full, the one that nobody used for longest makes room; hosts in use are never dropped, and
-    /// names that do not exist are kept apart and never take a place here.
+    /// Hosts kept. When it is full, the one that nobody used for longest makes room; hosts in use are never
+    /// dropped, and names that do not exist are kept apart and never take a place here.
     pub max_hosts: usize,
     /// How long a name that does not exist is remembered at the most.
     pub negative_ttl_ms: u64,

@@ -39,7 +39,8 @@ pub struct Tls {
     /// The key in PEM.
     #[serde(skip_serializing)]
     pub key_pem: String,
-    /// The CA of the callers' certificates, in PEM. With it, a caller may show one; whether it must is up to `callers`.
+    /// The CA of the callers' certificates, in PEM. With it, a caller may show one; whether it must is up to
+    /// `callers`.
     #[serde(default, skip_serializing)]
     pub client_ca_pem: Option<String>,
 }

@@ -11,7 +11,8 @@ use super::PathMatch;
 pub struct Profile {
     /// The name in logs and errors.
     pub name: String,
-    /// Callers by name; `*` in it stands for any run of characters. A caller that proved nothing is `anonymous`.
+    /// Callers by name; `*` in it stands for any run of characters. A caller that proved nothing is
+    /// `anonymous`.
     #[serde(default)]
     pub principals: Vec<String>,
     /// Callers by group.
@@ -42,8 +43,8 @@ pub struct Rule {
     /// The destination's port.
     #[serde(default)]
     pub ports: Vec<PortRange>,
-    /// Methods, in upper case; `CONNECT` among them speaks of tunnels. A rule with other methods only, or with paths,
-    /// cannot see into a tunnel: a CONNECT that meets all its other conditions is denied.
+    /// Methods, in upper case; `CONNECT` among them speaks of tunnels. A rule with other methods only, or
+    /// with paths, cannot see into a tunnel: a CONNECT that meets all its other conditions is denied.
     #[serde(default)]
     pub methods: Vec<String>,
     /// Paths; one must hold.
@@ -52,7 +53,8 @@ pub struct Rule {
     /// When it holds; one window must be open. Outside of them the rule does not match.
     #[serde(default)]
     pub windows: Vec<Window>,
-    /// For CONNECT: the first bytes must be a TLS ClientHello that names the destination. None: as `connect` says.
+    /// For CONNECT: the first bytes must be a TLS ClientHello that names the destination. None: as `connect`
+    /// says.
     #[serde(default)]
     pub require_tls_name: Option<bool>,
     /// How often; an allowed request that exceeds one is answered 429.
@@ -61,7 +63,8 @@ pub struct Rule {
     /// How much; an allowed request that finds one used up is answered 429, a tunnel that uses it up is cut.
     #[serde(default)]
     pub budgets: Vec<Budget>,
-    /// How long a tunnel or an upgraded connection may last at the most, in milliseconds; none: as long as it likes.
+    /// How long a tunnel or an upgraded connection may last at the most, in milliseconds; none: as long as it
+    /// likes.
     #[serde(default)]
     pub tunnel_ms: Option<u64>,
 }
@@ -182,7 +185,8 @@ pub struct Budget {
 pub struct Connect {
     /// Ports that may be the target of a CONNECT; a deciding rule that names ports itself is stronger.
     pub ports: Vec<PortRange>,
-    /// Whether the tunnel must begin with a TLS ClientHello that names the destination, unless the rule says otherwise.
+    /// Whether the tunnel must begin with a TLS ClientHello that names the destination, unless the rule says
+    /// otherwise.
     pub require_tls_name: bool,
 }
 

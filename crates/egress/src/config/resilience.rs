@@ -77,8 +77,8 @@ impl Default for Outliers {
     }
 }
 
-/// How often a request is repeated. Only what is safe is: what provably was not sent, and bodyless idempotent requests
-/// whose connection broke before any answer.
+/// How often a request is repeated. Only what is safe is: what provably was not sent, and bodyless idempotent
+/// requests whose connection broke before any answer.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retries {
@@ -158,7 +158,8 @@ pub struct Limits {
     pub destinations: usize,
     /// Destinations with series of their own in `/metrics` and `/stats`; the rest is summed as `other`.
     pub series: usize,
-    /// Callers and destinations whose rates and budgets are tracked at once; when it is full, unknown ones are refused.
+    /// Callers and destinations whose rates and budgets are tracked at once; when it is full, unknown ones
+    /// are refused.
     pub counters: usize,
 }
 

@@ -23,8 +23,9 @@ pub struct Route {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
-    /// The requested host, without its port: `api.example.com`, `*.example.com` (any subdomain), `.example.com` (it
-    /// and any subdomain), a glob such as `api-*.example.com` (`*` stands for any run of characters), or `*`.
+    /// The requested host, without its port: `api.example.com`, `*.example.com` (any subdomain),
+    /// `.example.com` (it and any subdomain), a glob such as `api-*.example.com` (`*` stands for any run of
+    /// characters), or `*`.
     #[serde(default)]
     pub domains: Vec<String>,
     /// The requested port.
@@ -44,8 +45,8 @@ pub struct Match {
     pub connect: Option<bool>,
 }
 
-/// A condition on a path, as it stands in the request line: percent-encoding is compared as written, and paths with
-/// dot segments or encoded slashes match no prefix and no exact path.
+/// A condition on a path, as it stands in the request line: percent-encoding is compared as written, and
+/// paths with dot segments or encoded slashes match no prefix and no exact path.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum PathMatch {
@@ -53,7 +54,8 @@ pub enum PathMatch {
     Prefix(String),
     /// It is this.
     Exact(String),
-    /// The whole of it matches this regular expression (syntax of Rust's `regex`: no look-around, linear time).
+    /// The whole of it matches this regular expression (syntax of Rust's `regex`: no look-around, linear
+    /// time).
     Regex(String),
 }
 
@@ -63,7 +65,8 @@ pub enum PathMatch {
 pub struct HeaderMatch {
     /// The header's name.
     pub name: String,
-    /// Its exact value; with `regex` true, a regular expression for the whole value; none: it must be present.
+    /// Its exact value; with `regex` true, a regular expression for the whole value; none: it must be
+    /// present.
     #[serde(default)]
     pub value: Option<String>,
     /// Whether `value` is a regular expression.
@@ -78,7 +81,8 @@ pub struct HeaderMatch {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Act {
-    /// Resolves the destination and forwards there. Rules and the address guard hold for the *new* destination.
+    /// Resolves the destination and forwards there. Rules and the address guard hold for the *new*
+    /// destination.
     Forward {
         /// Where the destination stands.
         #[serde(default)]
@@ -120,8 +124,9 @@ pub enum Act {
     },
 }
 
-/// Where the destination of a forwarded request stands. Its value is `HOST`, `HOST:PORT` or `http[s]://HOST[:PORT]`.
-/// Whatever but [`HostSource::Request`] also replaces the `Host` that the destination sees.
+/// Where the destination of a forwarded request stands. Its value is `HOST`, `HOST:PORT` or
+/// `http[s]://HOST[:PORT]`. Whatever but [`HostSource::Request`] also replaces the `Host` that the
+/// destination sees.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(tag = "from", rename_all = "snake_case", deny_unknown_fields)]
 pub enum HostSource {
@@ -142,8 +147,8 @@ pub enum HostSource {
     Template {
         /// The text.
         template: String,
-        /// How many bytes of body are read at the most to find the fields; a longer body is refused with 413. None: a
-        /// template that names a field of the body is refused when the configuration is read.
+        /// How many bytes of body are read at the most to find the fields; a longer body is refused with 413.
+        /// None: a template that names a field of the body is refused when the configuration is read.
         #[serde(default)]
         body_bytes: Option<usize>,
     },

@@ -1,4 +1,5 @@
-//! The names that could not be resolved, apart from those that could: a flood of them pushes out only its own kind.
+//! The names that could not be resolved, apart from those that could: a flood of them pushes out only its own
+//! kind.
 
 use std::{
     collections::{HashMap, VecDeque},

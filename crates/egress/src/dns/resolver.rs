@@ -105,7 +105,8 @@ impl Resolve for Hickory {
     }
 }
 
-/// Only NXDOMAIN and an empty answer mean that a name does not exist; SERVFAIL and REFUSED are a server's failure.
+/// Only NXDOMAIN and an empty answer mean that a name does not exist; SERVFAIL and REFUSED are a server's
+/// failure.
 fn no_records(error: &NetError) -> Fault {
     use hickory_resolver::{net::DnsError, proto::op::ResponseCode};
     match error {

@@ -40,8 +40,8 @@ impl Counter for Spent {
 }
 
 impl Spent {
-    /// Begins anew if the period has changed. Whoever meets the change first clears the counts; a count that another
-    /// thread adds at that very moment may be lost, once a period.
+    /// Begins anew if the period has changed. Whoever meets the change first clears the counts; a count that
+    /// another thread adds at that very moment may be lost, once a period.
     fn renew(&self, now_ms: u64) {
         let now = now_ms / self.period_ms;
         if self.period.swap(now, Ordering::Relaxed) != now {

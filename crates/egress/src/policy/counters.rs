@@ -24,7 +24,8 @@ struct Inner<C> {
     swept_ms: u64,
 }
 
-/// How often a full set looks for idle counters; looking at all of them for each request would be an attack's lever.
+/// How often a full set looks for idle counters; looking at all of them for each request would be an attack's
+/// lever.
 const SWEEP_MS: u64 = 1_000;
 
 impl<C: Counter> Counters<C> {

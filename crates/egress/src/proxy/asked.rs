@@ -13,8 +13,9 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Reads absolute-form, origin-form by `Host`, CONNECT's authority, and HTTP/2's pseudo-headers (RFC 9112 §3.2, RFC
-    /// 9113 §8.3.1). A `Host` beside an absolute URL is ignored, as it must be; beside `:authority` it must agree.
+    /// Reads absolute-form, origin-form by `Host`, CONNECT's authority, and HTTP/2's pseudo-headers (RFC 9112
+    /// §3.2, RFC 9113 §8.3.1). A `Host` beside an absolute URL is ignored, as it must be; beside `:authority`
+    /// it must agree.
     pub(super) fn of<B>(request: &Request<B>) -> Result<Self, Error> {
         let uri = request.uri();
         if request.method() == Method::CONNECT && uri.scheme().is_none() {
@@ -51,7 +52,8 @@ impl Asked {
     }
 }
 
-/// What rules and routes may look at. A protocol upgrade's first request is visible; a tunnel's inside is not.
+/// What rules and routes may look at. A protocol upgrade's first request is visible; a tunnel's inside is
+/// not.
 pub(super) fn path<B>(request: &Request<B>) -> Path<'_> {
     if *request.method() == Method::CONNECT && request.uri().scheme().is_none() {
         return Path::Hidden;
@@ -59,8 +61,8 @@ pub(super) fn path<B>(request: &Request<B>) -> Path<'_> {
     Path::new(request.uri().path())
 }
 
-/// The method that rules and routes look at. An upgrade asked for in HTTP/2 (RFC 8441 §4) is the GET that it would be in
-/// HTTP/1.1.
+/// The method that rules and routes look at. An upgrade asked for in HTTP/2 (RFC 8441 §4) is the GET that it
+/// would be in HTTP/1.1.
 pub(super) fn method<B>(request: &Request<B>) -> Method {
     let extended = *request.method() == Method::CONNECT && request.uri().scheme().is_some();
     if extended { Method::GET } else { request.method().clone() }

@@ -57,8 +57,8 @@ impl Exchange {
         self.end();
     }
 
-    /// A tunnel or an upgraded connection has begun: it is watched by a line of its own, and shown while it lasts. It
-    /// lasts no longer than what proved its caller.
+    /// A tunnel or an upgraded connection has begun: it is watched by a line of its own, and shown while it
+    /// lasts. It lasts no longer than what proved its caller.
     pub(crate) fn opened(&mut self, idle_ms: u64, longest: Option<Duration>) {
         let line = self.shared.lines.open(idle_ms, longest, self.proven.clone());
         line.begin();

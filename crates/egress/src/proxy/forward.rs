@@ -231,8 +231,8 @@ impl Granted<'_> {
     }
 }
 
-/// A copy, to be sent if the connection breaks before any answer (RFC 9110 §9.2.2). Connections that are in steady use
-/// do not break often enough to copy for.
+/// A copy, to be sent if the connection breaks before any answer (RFC 9110 §9.2.2). Connections that are in
+/// steady use do not break often enough to copy for.
 fn spare(connection: &Connection, request: &Request<Upload>) -> Option<Request<Upload>> {
     let busy = connection.rested.is_some_and(|rested| rested.elapsed() < RESTED);
     if busy || !request.method().is_idempotent() {

@@ -119,8 +119,8 @@ impl Outgoing {
     }
 }
 
-/// The protocol that an HTTP/1.1 request asks for. `h2c` and TLS would change how the rest is read, and are ours to
-/// speak; they do not pass.
+/// The protocol that an HTTP/1.1 request asks for. `h2c` and TLS would change how the rest is read, and are
+/// ours to speak; they do not pass.
 fn asked_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let connection = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let named =

@@ -10,8 +10,8 @@ use tokio::{
 
 use crate::proxy::Exchange;
 
-/// Reads until the ClientHello is whole and names `name`; what was read stays in `first`. A caller that says otherwise
-/// is told by a TLS alert (RFC 8446 §6.2).
+/// Reads until the ClientHello is whole and names `name`; what was read stays in `first`. A caller that says
+/// otherwise is told by a TLS alert (RFC 8446 §6.2).
 pub(super) async fn sniff<C>(
     caller: &mut C,
     first: &mut Vec<u8>,

@@ -1,5 +1,5 @@
-//! One connection to a destination. With HTTP/1.1 it is no task of its own: whoever waits for an answer drives it, so
-//! that a request crosses no thread.
+//! One connection to a destination. With HTTP/1.1 it is no task of its own: whoever waits for an answer
+//! drives it, so that a request crosses no thread.
 
 use std::{
     fmt,

@@ -17,8 +17,8 @@ pub(crate) enum DialFault {
     Timeout,
 }
 
-/// Dials addresses one after the other, `delay` apart or as soon as one fails, all within `limit`; the first that
-/// answers wins.
+/// Dials addresses one after the other, `delay` apart or as soon as one fails, all within `limit`; the first
+/// that answers wins.
 pub(crate) async fn dial(
     addresses: &[SocketAddr],
     delay: Duration,

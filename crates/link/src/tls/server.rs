@@ -20,8 +20,8 @@ pub fn acceptor(chain_pem: &str, key_pem: &str) -> Result<TlsAcceptor, Error> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// As [`acceptor`], and asks callers for a certificate from `client_ca_pem`. One that shows none is accepted, too: who
-/// it is must then be proven in another way.
+/// As [`acceptor`], and asks callers for a certificate from `client_ca_pem`. One that shows none is accepted,
+/// too: who it is must then be proven in another way.
 ///
 /// # Errors
 /// [`Code::Malformed`] if the PEM does not hold a chain and its key, or no CA.
@@ -44,8 +44,8 @@ pub fn acceptor_with_clients(
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// A configuration of its own for each listener: tickets of one must not resume on another, which may ask for more
-/// (CVE-2025-23419).
+/// A configuration of its own for each listener: tickets of one must not resume on another, which may ask for
+/// more (CVE-2025-23419).
 pub(crate) fn server_config(
     chain_pem: &str,
     key_pem: &str,
