@@ -164,6 +164,19 @@ def test_what_may_have_been_done_is_not_done_twice(edge: Edge, stage: Stage, app
     worker.process.end()
 
 
+@pytest.mark.parametrize("forwarding", [False, True], ids=["application", "upstream"])
+def test_connect_is_refused(edge: Edge, stage: Stage, forwarding: bool) -> None:
+    """HAProxy passes plain CONNECT on; what a worker publishes is nobody's way out."""
+    what = f"http://127.0.0.1:{stage.upstream()}" if forwarding else APPLICATION
+    worker = stage.worker(edge.tunnel_port, what)
+    wait_for_answer(edge.url, edge.process, worker.process)
+    with dial(edge.public_port) as client:
+        client.sendall(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n")
+        assert client.recv(65536)[:10] in (b"HTTP/1.1 4", b"HTTP/1.1 5")
+    assert status(edge) == 200
+    worker.process.end()
+
+
 @pytest.mark.parametrize("release", HAPROXY)
 def test_an_idle_pool_is_purged(stage: Stage, release: str, tmp_path: Path) -> None:
     """HAProxy ends links that are idle for `pool-purge-delay` by a bare EOF: the worker dials again."""

@@ -20,6 +20,7 @@ from tests.e2e.stack.far_end import FLAVOURS, TunnelPort, tunnel_port
 from tests.e2e.stack.http2 import Http2
 from tests.e2e.stack.peers import Peers
 from tests.e2e.stack.publish import Certificates, Stage, staged
+from tests.e2e.stack.waiting import until
 from tests.e2e.stack.worker import APPLICATION, Worker
 
 MIB = 1 << 20
@@ -181,6 +182,17 @@ def test_a_proxy_that_speaks_something_else(stage: Stage) -> None:
     with dialling(stage) as worker:
         with worker.port.accept() as stranger:
             stranger.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+        with worker.link() as link:
+            assert is_served(link)
+
+
+def test_resets_end_the_link(stage: Stage) -> None:
+    """A thousand a minute are borne; ten thousand are an attack, which the next link does not pay for."""
+    with dialling(stage) as worker:
+        with worker.link() as attacker:
+            launch(ATTACKS["rapid reset"], attacker)
+            log = worker.worker.process.log
+            until("the worker ends it", lambda: "excessive load" in log.read_text("utf-8"))
         with worker.link() as link:
             assert is_served(link)
 

@@ -156,7 +156,10 @@ class Http2:
             self.events.append(event)
             if isinstance(event, DataReceived) and self.acknowledge:
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-        self.flush()
+        try:
+            self.flush()
+        except ConnectionError:
+            self.closed = True
 
     def until(self, what: str, look: Callable[[], T | None], seconds: float = 20) -> T:
         """Receives until `look` finds something."""
