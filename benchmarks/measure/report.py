@@ -39,15 +39,25 @@ class Report:
 
     @contextmanager
     def running(self, module: str) -> Iterator[None]:
-        """A run from its start to its printed end. If anything is missing, the exit code is 1."""
+        """A run from its start to its printed end, even if it is interrupted; then what was found so far.
+
+        If anything is missing, the exit code is 1.
+        """
         signal.signal(signal.SIGTERM, _interrupt)
         start = time.monotonic()
         about = describe(module)
-        yield
+        try:
+            yield
+        finally:
+            self._publish(about, (time.monotonic() - start) / 60)
+        if self.failures:
+            raise SystemExit(1)
+
+    def _publish(self, about: dict[str, object], minutes: float) -> None:
         found = {
             **about,
             "load_after": os.getloadavg()[0],
-            "minutes": round((time.monotonic() - start) / 60, 1),
+            "minutes": round(minutes, 1),
             "ratios": self.ratios,
             "failures": self.failures,
             "figures": [asdict(figure) for figure in self.figures],
@@ -56,8 +66,6 @@ class Report:
         if self.save:
             self.save.write_text(text + "\n", "utf-8")
         click.echo(text if self.output == "json" else self._people(found))
-        if self.failures:
-            raise SystemExit(1)
 
     def wants(self, row: str) -> bool:
         """Whether a row was asked for."""
