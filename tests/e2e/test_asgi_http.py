@@ -348,6 +348,27 @@ def test_tunnels_are_refused(serve: Serve) -> None:
         assert link.peer.answer(other).status == 501
 
 
+def test_requests_that_come_together_are_all_answered(serve: Serve) -> None:
+    async def handler(scope: Event, receive: Receive, send: Send) -> None:
+        await hello(scope, receive, send)
+        # The answer is complete, and leaves whatever happens afterwards.
+        if scope["path"] == "/raise":
+            raise ValueError("on purpose")
+        if scope["path"] == "/listen":
+            assert await receive() == {"type": "http.request", "body": b"", "more_body": False}
+            assert await receive() == {"type": "http.disconnect"}
+
+    with serve(handler) as link:
+        streams = []
+        for path in [b"/", b"/raise", b"/listen"] * 20:
+            streams.append(link.peer.h2.get_next_available_stream_id())
+            head = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", path)]
+            link.peer.h2.send_headers(streams[-1], head, end_stream=True)
+        link.peer.flush()
+        answers = [link.peer.answer(stream) for stream in streams]
+    assert [(answer.status, answer.body, answer.reset) for answer in answers] == [(200, b"hello", None)] * 60
+
+
 def test_many_at_once_do_not_mix(serve: Serve) -> None:
     async def mirror(_scope: Event, receive: Receive, send: Send) -> None:
         parts, more = [], True
