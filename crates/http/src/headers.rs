@@ -5,38 +5,46 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use crate::Peer;
 
 /// Fields that are about one hop (RFC 9110 §7.6.1), and those of proxies.
-const HOP_BY_HOP: [&str; 8] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "transfer-encoding",
-    "upgrade",
+static HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
 ];
 
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
 /// What callers may not say of themselves.
-const FORWARDED: [&str; 7] = [
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
-    "x-forwarded-server",
-    "x-real-ip",
+static FORWARDED: [HeaderName; 7] = [
+    header::FORWARDED,
+    FORWARDED_FOR,
+    FORWARDED_HOST,
+    HeaderName::from_static("x-forwarded-port"),
+    FORWARDED_PROTO,
+    HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-real-ip"),
 ];
 
 /// Removes hop-by-hop fields, those that `Connection` names included (RFC 9110 §7.6.1). `TE: trailers` stays, for
 /// gRPC servers ask for it and HTTP/2 allows it (RFC 9113 §8.2.2).
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    // Most messages have none, and a look at each name costs less than a search for each of these.
+    if !headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        return;
+    }
     let trailers = wants_trailers(headers);
     if headers.contains_key(header::CONNECTION) {
         for name in named_by_connection(headers) {
             headers.remove(name);
         }
     }
-    for name in HOP_BY_HOP {
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
     if trailers {
@@ -46,8 +54,10 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
 
 /// Removes what a caller says of where it comes from.
 pub fn strip_forwarded(headers: &mut HeaderMap) {
-    for name in FORWARDED {
-        headers.remove(name);
+    if headers.keys().any(|name| FORWARDED.contains(name)) {
+        for name in &FORWARDED {
+            headers.remove(name);
+        }
     }
 }
 
@@ -56,12 +66,12 @@ pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: Option<&str>) {
     strip_forwarded(headers);
     let ip = peer.address.ip().to_canonical().to_string();
     let scheme = if peer.tls { "https" } else { "http" };
-    headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme));
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     if let Ok(ip) = HeaderValue::try_from(ip) {
-        headers.insert("x-forwarded-for", ip);
+        headers.insert(FORWARDED_FOR, ip);
     }
     if let Some(host) = host.and_then(|host| HeaderValue::try_from(host).ok()) {
-        headers.insert("x-forwarded-host", host);
+        headers.insert(FORWARDED_HOST, host);
     }
 }
 

@@ -1,7 +1,14 @@
 //! One connection of a port: TLS or not, HTTP/1.1 or HTTP/2, told apart by what comes.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::{Future, pending},
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -87,32 +94,58 @@ impl Serving {
         };
         let serving = self.builder.serve_connection_with_upgrades(TokioIo::new(io), connection);
         tokio::pin!(serving);
-        let first_request = timeout(self.limits.handshake(), asked.cancelled());
-        let result = tokio::select! {
-            result = serving.as_mut() => result,
-            // Connected, and then nothing: the place is for others.
-            waited = first_request => if waited.is_err() { return } else {
-                let drained = async {
-                    tokio::select! {
-                        result = serving.as_mut() => return result,
-                        () = self.drain.cancelled() => {}
-                    }
-                    serving.as_mut().graceful_shutdown();
-                    serving.as_mut().await
-                };
-                tokio::select! {
-                    result = drained => result,
-                    () = self.close.cancelled() => return,
-                    () = resets.exceeded() => {
+        let mut endings = self.endings(asked, resets);
+        let result = loop {
+            tokio::select! {
+                biased;
+                result = serving.as_mut() => break result,
+                Some(ending) = endings.next() => match ending {
+                    Ending::Drained => serving.as_mut().graceful_shutdown(),
+                    Ending::Silent | Ending::Closed => return,
+                    Ending::Resets => {
                         tracing::warn!(target: "penstock::listener", port, peer = %address, "too many resets in a minute");
                         return;
                     }
-                }
-            },
+                },
+            }
         };
         if let Err(error) = result {
             tracing::debug!(target: "penstock::listener", port, peer = %address, error, "connection ended");
         }
+    }
+}
+
+/// What ends a connection from without.
+enum Ending {
+    /// It connected, and then nothing: the place is for others.
+    Silent,
+    /// The port takes no more requests.
+    Drained,
+    /// The port ends at once.
+    Closed,
+    /// The peer gave up too many requests.
+    Resets,
+}
+
+type Endings<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Ending> + Send + 'a>>>;
+
+impl Serving {
+    /// Each is looked at only when it has something to say: they are behind locks that all connections share.
+    fn endings(&self, asked: CancellationToken, resets: Arc<Resets>) -> Endings<'_> {
+        let endings = Endings::new();
+        endings.push(Box::pin(async move {
+            match timeout(self.limits.handshake(), asked.cancelled()).await {
+                Ok(()) => pending().await,
+                Err(_) => Ending::Silent,
+            }
+        }));
+        endings.push(Box::pin(self.drain.cancelled().map(|()| Ending::Drained)));
+        endings.push(Box::pin(self.close.cancelled().map(|()| Ending::Closed)));
+        endings.push(Box::pin(async move {
+            resets.exceeded().await;
+            Ending::Resets
+        }));
+        endings
     }
 }
 

@@ -1,7 +1,7 @@
 //! The head of a request, as it goes to a worker.
 
 use http::{
-    HeaderMap, Method, Uri, header,
+    HeaderMap, HeaderName, Method, Uri, header,
     request::Parts,
     uri::{Authority, PathAndQuery, Scheme},
 };
@@ -9,6 +9,9 @@ use penstock_domain::Error;
 use penstock_http::{Peer, headers};
 
 use super::malformed;
+
+/// What belongs to an upgrade that is not made (RFC 7540 §3.2.1).
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Whom the request is for: the authority of its target, which wins (RFC 9112 §3.2.2), or its `Host`; none if it
 /// says neither, as HTTP/1.0 may.
@@ -42,7 +45,7 @@ fn outward(fields: &mut HeaderMap, peer: &Peer, host: Option<&str>) {
     fields.remove(header::HOST);
     // The 100 is ours to send, and is sent once a worker takes the body.
     fields.remove(header::EXPECT);
-    fields.remove("http2-settings");
+    fields.remove(HTTP2_SETTINGS);
 }
 
 fn target(uri: &Uri, method: &Method, peer: &Peer, authority: Option<Authority>) -> Uri {
