@@ -137,3 +137,12 @@ def test_the_admin_port_tells_of_it(scene: Scene, house: House) -> None:
 
 def test_the_port_is_closed_where_it_is_not_asked_for(stack: Stack) -> None:
     assert stack.gateway.admin("stats").json()["egress"] is None
+
+
+def test_a_new_key_ends_what_the_old_one_opened(scene: Scene, house: House) -> None:
+    user = f"rotated:{key_of(house, 'rotated', 'build')}"
+    target = f"origin.test:{scene.destination.port}"
+    with tunnel(house.port, target, user) as opened:
+        assert opened.get() == HELLO
+        house.stack.cli.ok("admin", "update", "service-account", "rotated", "--new-key")
+        assert opened.ends()

@@ -18,14 +18,16 @@ def written(tmp_path: Path) -> Path:
     return tmp_path / "egress.toml"
 
 
-def compiled(path: Path, text: str, **overrides: str) -> dict[str, Any]:
+def compiled(
+    path: Path, text: str, listen: str | None = None, admin_listen: str | None = None
+) -> dict[str, Any]:
     path.write_text(text)
-    return compile_file(path, Overrides(**overrides), Folder(path.parent))
+    return compile_file(path, Overrides(listen, admin_listen), Folder(path.parent))
 
 
-def refusal(path: Path, text: str, **overrides: str) -> str:
+def refusal(path: Path, text: str, listen: str | None = None) -> str:
     with pytest.raises(PenstockError) as caught:
-        compiled(path, text, **overrides)
+        compiled(path, text, listen)
     assert (caught.value.code, caught.value.side) == (Code.MALFORMED, Side.GATEWAY)
     assert caught.value.hint
     return f"{caught.value.message} | {caught.value.hint}"
