@@ -36,6 +36,7 @@ test-rust:
 	$(CARGO) test --locked --workspace --exclude penstock-python
 
 test-python: setup
+	$(BIN)/python -m tests.e2e.stack.peers
 	$(BIN)/pytest
 
 check: setup ## Lints, types, formats and the boundaries between the parts
