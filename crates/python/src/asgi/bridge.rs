@@ -14,7 +14,6 @@ use pyo3::{
 
 use super::{
     awaitable::Done,
-    burst::Burst,
     exchange::{AsgiExchange, Callables, Exchange},
     http::{Http, answer},
     log::Log,
@@ -35,7 +34,6 @@ pub(super) struct Bridge {
     log: Log,
     queue: Arc<Queue>,
     work: Arc<Work>,
-    burst: Arc<Burst>,
     message_bytes: usize,
 }
 
@@ -57,7 +55,6 @@ impl Bridge {
             log: Log::new(py)?,
             work: Arc::new(Work::new(Bell::new(&queue))),
             queue,
-            burst: Arc::default(),
             message_bytes,
         })
     }
@@ -78,18 +75,11 @@ impl Bridge {
         &self.work
     }
 
-    /// Does all that has come, and says whether there were requests that have their first turn next: then
-    /// [`Bridge::release`] is to follow. What stops more than one request, such as `KeyboardInterrupt`, is raised
-    /// at the end.
-    pub(super) fn drain(self: &Arc<Self>, py: Python<'_>) -> PyResult<bool> {
-        let items = self.queue.take()?;
-        let requests = items.iter().filter(|item| matches!(item, Item::Request(_))).count();
-        let together = requests > 1;
-        if together {
-            self.burst.begin(requests);
-        }
-        let mut stop = Ok(together);
-        for item in items {
+    /// Does all that has come. What stops more than one request, such as `KeyboardInterrupt`, is raised at the
+    /// end.
+    pub(super) fn drain(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
+        let mut stop = Ok(());
+        for item in self.queue.take()? {
             let done = match item {
                 Item::Rung(bell) => bell.answer(py),
                 Item::Request(arrived) => self.begin(py, *arrived),
@@ -103,17 +93,6 @@ impl Bridge {
             }
         }
         stop
-    }
-
-    /// Lets answers leave that have waited for each other.
-    pub(super) fn release(&self, py: Python<'_>) -> PyResult<()> {
-        for callables in self.burst.end() {
-            // Whoever has left needs no answer.
-            if let Ok(Some(flushing)) = callables.flush() {
-                self.create_task.bind(py).call1((flushing,))?;
-            }
-        }
-        Ok(())
     }
 
     /// Makes a task of an application's call; none if the call itself raised.
@@ -162,17 +141,16 @@ impl Bridge {
         let (request, respond) = incoming.exchange();
         let (parts, body) = request.into_parts();
         let (stream, bell) = (respond.stream_id(), Bell::new(&self.queue));
-        let burst = Arc::clone(&self.burst);
         let (scope, callables): (_, Arc<dyn Callables>) = if parts.method == Method::CONNECT {
             if parts.extensions.get().map(Protocol::as_str) != Some("websocket") {
                 answer(respond, StatusCode::NOT_IMPLEMENTED);
                 return Ok(());
             }
             let websocket = Websocket::new(body, respond, self.message_bytes, runtime);
-            (self.scopes.websocket(py, &parts)?, Exchange::new(websocket, bell, burst))
+            (self.scopes.websocket(py, &parts)?, Exchange::new(websocket, bell))
         } else {
             let http = Http::new(parts.method == Method::HEAD, body, respond);
-            (self.scopes.http(py, &parts)?, Exchange::new(http, bell, burst))
+            (self.scopes.http(py, &parts)?, Exchange::new(http, bell))
         };
         scope.set_item(intern!(py, "state"), self.state.bind(py).copy()?)?;
         let ticket = self.work.begin(Arc::clone(&callables));

@@ -14,7 +14,6 @@ use pyo3::{
 
 use super::{
     awaitable::{Awaitable, Done, Operation},
-    burst::Burst,
     event::Event,
     queue::Bell,
 };
@@ -32,10 +31,8 @@ pub(super) trait Protocol: Send + 'static {
     fn write<'py>(py: Python<'py>, received: Self::Received) -> PyResult<Bound<'py, PyDict>>;
     /// The next event for the application.
     fn receive(&mut self, cx: &mut Context<'_>) -> Poll<Self::Received>;
-    /// Takes an event; [`Protocol::flush`] brings it on its way.
-    fn send(&mut self, sent: Self::Sent) -> Result<(), Refusal>;
-    /// Whether what waits is a complete answer, and small.
-    fn may_wait(&self) -> bool;
+    /// Takes an event; pending while it waits for credit, then [`Protocol::flush`] goes on.
+    fn send(&mut self, cx: &mut Context<'_>, sent: Self::Sent) -> Poll<Result<(), Refusal>>;
     /// Lets what waits leave, as far as credit goes.
     fn flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>>;
     /// Whether whoever waits to receive has reason to look again.
@@ -63,12 +60,11 @@ pub(super) enum Refusal {
 pub(super) struct Exchange<P> {
     protocol: Mutex<P>,
     bell: Arc<Bell>,
-    burst: Arc<Burst>,
 }
 
 impl<P: Protocol> Exchange<P> {
-    pub(super) fn new(protocol: P, bell: Arc<Bell>, burst: Arc<Burst>) -> Arc<Self> {
-        Arc::new(Self { protocol: Mutex::new(protocol), bell, burst })
+    pub(super) fn new(protocol: P, bell: Arc<Bell>) -> Arc<Self> {
+        Arc::new(Self { protocol: Mutex::new(protocol), bell })
     }
 
     /// An operation on it, for Python to await.
@@ -103,8 +99,6 @@ pub(super) trait Callables: Send + Sync {
     fn receive(self: Arc<Self>) -> Awaitable;
     /// An operation if the event has to wait.
     fn send(self: Arc<Self>, event: &Bound<'_, PyDict>) -> PyResult<Option<Awaitable>>;
-    /// Lets what waits leave; an operation if it has to wait further.
-    fn flush(self: Arc<Self>) -> PyResult<Option<Awaitable>>;
     fn returned(&self) -> Option<&'static str>;
     fn raised(&self, py: Python<'_>, error: &PyErr) -> bool;
     fn fail(&self);
@@ -118,13 +112,8 @@ impl<P: Protocol> Callables for Exchange<P> {
 
     fn send(self: Arc<Self>, event: &Bound<'_, PyDict>) -> PyResult<Option<Awaitable>> {
         let sent = P::read(&Event(event))?;
-        let may_wait = self.with(|protocol| protocol.send(sent).map(|()| protocol.may_wait()))?;
-        if may_wait && self.burst.hold(&self) { Ok(None) } else { self.flush() }
-    }
-
-    fn flush(self: Arc<Self>) -> PyResult<Option<Awaitable>> {
         let waker = Waker::from(Arc::clone(&self.bell));
-        match self.with(|protocol| protocol.flush(&mut Context::from_waker(&waker))) {
+        match self.with(|protocol| protocol.send(&mut Context::from_waker(&waker), sent)) {
             Poll::Ready(outcome) => outcome.map(|()| None).map_err(PyErr::from),
             Poll::Pending => Ok(Some(self.awaitable(Sending(Arc::clone(&self))))),
         }

@@ -5,7 +5,7 @@
 
 use std::{
     collections::VecDeque,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -22,17 +22,12 @@ use super::{
     exchange::{Protocol, Refusal, speaks_of_leaving},
 };
 
-/// Up to so many bytes a complete body may wait for others, to leave with them.
-const SMALL: usize = 16 * 1024;
-
 /// One request and its response.
 pub(super) struct Http {
     respond: Option<Respond>,
     receive: Option<Receive>,
     send: Option<Send>,
     stage: Stage,
-    /// Held back until the body begins.
-    head: Option<Response<()>>,
     outbox: VecDeque<Bytes>,
     head_only: bool,
     bodiless: bool,
@@ -46,8 +41,8 @@ enum Stage {
     /// The start of the response.
     #[default]
     Start,
-    /// The first part of the body.
-    Head { trailers: bool },
+    /// The first part of the body; the head is held back until then.
+    Head { head: Response<()>, trailers: bool },
     /// More of the body.
     Body { trailers: bool },
     /// The trailers.
@@ -74,7 +69,6 @@ impl Http {
             receive: Some(receive),
             send: None,
             stage: Stage::Start,
-            head: None,
             outbox: VecDeque::new(),
             head_only,
             bodiless: false,
@@ -100,8 +94,7 @@ impl Http {
             self.head_only || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
         let length = head.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         self.owed = length.and_then(|length| length.parse().ok()).filter(|_| !self.bodiless);
-        self.head = Some(head);
-        self.stage = Stage::Head { trailers };
+        self.stage = Stage::Head { head, trailers };
     }
 
     /// Sends the head; nothing will follow if all is there already and empty.
@@ -218,47 +211,38 @@ impl Protocol for Http {
         Poll::Ready(self.left())
     }
 
-    fn send(&mut self, sent: Sent) -> Result<(), Refusal> {
+    fn send(&mut self, cx: &mut Context<'_>, sent: Sent) -> Poll<Result<(), Refusal>> {
         if self.gone {
-            return Err(Refusal::Gone);
+            return Poll::Ready(Err(Refusal::Gone));
         }
         match (std::mem::take(&mut self.stage), sent) {
             (Stage::Start, Sent::Start(head, trailers)) => {
                 self.begin(head, trailers);
-                Ok(())
+                Poll::Ready(Ok(()))
             }
-            (Stage::Head { trailers } | Stage::Body { trailers }, Sent::Body(body, more)) => {
-                self.body(body, more, trailers)
+            (Stage::Head { head, trailers }, Sent::Body(body, more)) => {
+                self.body(body, more, trailers)?;
+                self.head(head)?;
+                self.flush(cx)
+            }
+            (Stage::Body { trailers }, Sent::Body(body, more)) => {
+                self.body(body, more, trailers)?;
+                self.flush(cx)
             }
             (Stage::Trailers(mut trailers), Sent::Trailers(fields, more)) => {
                 trailers.extend(fields);
                 self.stage = if more { Stage::Trailers(trailers) } else { Stage::Ending(Some(trailers)) };
-                Ok(())
+                self.flush(cx)
             }
             (stage, sent) => {
                 let refusal = stage.refuse(sent.kind());
                 self.stage = stage;
-                Err(refusal)
+                Poll::Ready(Err(refusal))
             }
         }
     }
 
-    fn may_wait(&self) -> bool {
-        self.head.is_some()
-            && matches!(self.stage, Stage::Ending(None))
-            && self.outbox.front().is_none_or(|body| body.len() <= SMALL)
-    }
-
     fn flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
-        if self.gone {
-            return Poll::Ready(Err(Refusal::Gone));
-        }
-        if matches!(self.stage, Stage::Start | Stage::Head { .. }) {
-            return Poll::Ready(Ok(()));
-        }
-        if let Some(head) = self.head.take() {
-            self.head(head)?;
-        }
         match ready!(self.poll_flush(cx)) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(_lost) => {
@@ -280,10 +264,6 @@ impl Protocol for Http {
     }
 
     fn fail(&mut self) {
-        let complete = matches!(self.stage, Stage::Ending(_)) && self.head.is_some();
-        if complete && self.flush(&mut Context::from_waker(Waker::noop())).is_ready() {
-            return;
-        }
         if let Some(respond) = self.respond.take()
             && !self.gone
         {
@@ -346,7 +326,7 @@ pub(super) fn refuse(mut respond: Respond, head_only: bool) {
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     let mut body = serde_json::to_vec(&error.problem()).unwrap_or_default().into();
     if let Ok(Some(mut send)) = respond.head(response, head_only) {
-        let mut cx = Context::from_waker(Waker::noop());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
         let _sent = send.poll_send_last(&mut cx, &mut body);
     }
 }

@@ -82,23 +82,19 @@ impl Protocol for Lifespan {
         }
     }
 
-    fn send(&mut self, said: Said) -> Result<(), Refusal> {
+    fn send(&mut self, _cx: &mut Context<'_>, said: Said) -> Poll<Result<(), Refusal>> {
         let (outcome, value) = match said.kind.as_str() {
             "lifespan.startup.complete" => (&mut self.startup, Ok(())),
             "lifespan.startup.failed" => (&mut self.startup, Err(said.message)),
             "lifespan.shutdown.complete" => (&mut self.shutdown, Ok(())),
             "lifespan.shutdown.failed" => (&mut self.shutdown, Err(said.message)),
-            other => return Err(unexpected(other)),
+            other => return Poll::Ready(Err(unexpected(other))),
         };
         if outcome.is_some() {
-            return Err(unexpected(&said.kind));
+            return Poll::Ready(Err(unexpected(&said.kind)));
         }
         *outcome = Some(value);
-        Ok(())
-    }
-
-    fn may_wait(&self) -> bool {
-        false
+        Poll::Ready(Ok(()))
     }
 
     fn flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {

@@ -6,7 +6,6 @@
 
 mod awaitable;
 mod bridge;
-mod burst;
 mod event;
 mod exchange;
 mod http;
@@ -64,8 +63,7 @@ impl AsgiApp {
         })?;
         let bridge =
             Arc::new(Bridge::new(application, event_loop, root_path, message_bytes, Arc::new(queue))?);
-        let bell = Bell::new(bridge.queue());
-        let lifespan = Exchange::new(Lifespan::default(), bell, Arc::default());
+        let lifespan = Exchange::new(Lifespan::default(), Bell::new(bridge.queue()));
         Ok(Self { bridge, lifespan, life: OnceLock::new(), event_loop: event_loop.clone().unbind() })
     }
 
@@ -85,18 +83,8 @@ impl AsgiApp {
     }
 
     /// Does what has come from the links. The loop calls it.
-    fn drain(this: &Bound<'_, Self>) -> PyResult<()> {
-        let (py, own) = (this.py(), this.get());
-        if own.bridge.drain(py)? {
-            // After the first turn of the tasks that were just made.
-            own.event_loop.call_method1(py, "call_soon", (this.getattr("release")?,))?;
-        }
-        Ok(())
-    }
-
-    /// Lets answers leave that have waited for each other. The loop calls it.
-    fn release(&self, py: Python<'_>) -> PyResult<()> {
-        self.bridge.release(py)
+    fn drain(&self, py: Python<'_>) -> PyResult<()> {
+        self.bridge.drain(py)
     }
 
     /// Resolves when no request is at work.

@@ -235,35 +235,33 @@ impl Protocol for Websocket {
         }
     }
 
-    fn send(&mut self, said: Said) -> Result<(), Refusal> {
+    fn send(&mut self, cx: &mut Context<'_>, said: Said) -> Poll<Result<(), Refusal>> {
         match (&mut self.stage, said) {
-            (Stage::Connecting(..), Said::Accept(head)) => self.accept(head),
+            (Stage::Connecting(..), Said::Accept(head)) => Poll::Ready(self.accept(head)),
             (Stage::Connecting(..) | Stage::Open(_), Said::Close(code, reason)) => {
                 self.shut(code, reason, true);
-                Ok(())
+                Poll::Ready(Ok(()))
             }
             (Stage::Connecting(..), Said::Response(sent)) => {
-                let Stage::Connecting(receive, respond) = self.take() else { return Err(Refusal::Gone) };
+                let Stage::Connecting(receive, respond) = self.take() else {
+                    return Poll::Ready(Err(Refusal::Gone));
+                };
                 let mut http = Box::new(Http::new(false, receive, respond));
-                let taken = http.send(sent);
+                let taken = http.send(cx, sent);
                 self.stage = Stage::Denied(http);
                 taken
             }
-            (Stage::Denied(http), Said::Response(sent)) => http.send(sent),
+            (Stage::Denied(http), Said::Response(sent)) => http.send(cx, sent),
             (Stage::Open(socket), Said::Message(message)) => {
                 if socket.start_send_unpin(message).is_err() {
                     self.take();
-                    return Err(Refusal::Gone);
+                    return Poll::Ready(Err(Refusal::Gone));
                 }
-                Ok(())
+                self.poll_flush(cx)
             }
-            (Stage::Closed { by_us: false, .. }, _) => Err(Refusal::Gone),
-            (stage, said) => Err(stage.refuse(said.kind())),
+            (Stage::Closed { by_us: false, .. }, _) => Poll::Ready(Err(Refusal::Gone)),
+            (stage, said) => Poll::Ready(Err(stage.refuse(said.kind()))),
         }
-    }
-
-    fn may_wait(&self) -> bool {
-        false
     }
 
     fn flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
