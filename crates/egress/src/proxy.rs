@@ -149,7 +149,7 @@ impl Connection {
         let judged = judge::judge(&self.shared, &snapshot, &ask, guarded, exchange).await?;
         let granted = Granted { snapshot: &snapshot, forward, host, target, scheme, judged };
         if tunnel {
-            granted.tunnel(request, exchange).await
+            Box::pin(granted.tunnel(request, exchange)).await
         } else {
             granted.forward(request, read, exchange).await
         }
@@ -163,7 +163,7 @@ impl Connection {
     ) -> Result<Option<bytes::Bytes>, Refusal> {
         match forward.to.body_bytes() {
             0 => Ok(None),
-            most => forward::read_whole(request.body_mut(), most).await.map(Some),
+            most => Box::pin(forward::read_whole(request.body_mut(), most)).await.map(Some),
         }
     }
 

@@ -114,11 +114,12 @@ impl Granted<'_> {
                     exchange.access.address = Some(resting.address);
                     resting
                 }
-                None => match self.connect(destination, transport, exchange).await {
+                // What is rare is kept out of the way: every request would carry the room for it.
+                None => match Box::pin(self.connect(destination, transport, exchange)).await {
                     Ok(connection) => connection,
                     // Nothing was sent yet, so any request may be sent again.
                     Err(refusal) if refusal.error.code == Code::UpstreamUnreachable => {
-                        retry = Some(self.again(destination, exchange, refusal).await?);
+                        retry = Some(Box::pin(self.again(destination, exchange, refusal)).await?);
                         continue;
                     }
                     Err(refusal) => return Err(refusal),
@@ -143,7 +144,8 @@ impl Granted<'_> {
             if !kept {
                 self.note(destination, address, true);
             }
-            request = self.unsent(unsent, spare, kept, destination, exchange, &mut retry).await?;
+            let again = self.unsent(unsent, spare, kept, destination, exchange, &mut retry);
+            request = Box::pin(again).await?;
         }
     }
 

@@ -44,11 +44,12 @@ impl Identities {
         if let Some(caller) = self.known(authorization) {
             return Ok(caller);
         }
-        let caller =
-            identify(shared, snapshot, authorization, peer).await.map_err(|error| match error.code {
+        let caller = Box::pin(identify(shared, snapshot, authorization, peer)).await.map_err(|error| {
+            match error.code {
                 Code::Unauthenticated => Refusal::unauthenticated(error, &snapshot.config.callers.realm),
                 _ => error.into(),
-            })?;
+            }
+        })?;
         let known =
             Known { authorization: authorization.cloned(), caller: caller.clone(), at: Instant::now() };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);

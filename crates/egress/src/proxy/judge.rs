@@ -48,7 +48,7 @@ pub(super) async fn judge(
     let decision = match snapshot.rules.decide(ask, target.host.address()) {
         Some(decision) => decision,
         None => {
-            let resolved = resolve(shared, snapshot, target, guarded, exchange).await?;
+            let resolved = Box::pin(resolve(shared, snapshot, target, guarded, exchange)).await?;
             let (decision, allowed) = by_address(snapshot, ask, resolved);
             addresses = Some(allowed);
             decision
