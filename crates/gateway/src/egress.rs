@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use penstock_domain::{Call, Code, Error, Side, Visitor};
-use penstock_egress::{Caller, Callers, Config, Credential, Egress, Proof, Seams};
+use penstock_egress::{Caller, Callers, Config, Credential, Egress, Proof, Proven, Seams};
 use tokio::{runtime::Handle, sync::Semaphore, time::timeout};
 
 use crate::shared::Shared;
@@ -34,8 +34,10 @@ impl Callers for Principals {
         let waited = timeout(self.shared.config.ask_timeout(), self.asking.acquire()).await;
         let _place = waited.map_err(|_| busy())?;
         let call = Call { name, token, peer: proof.address.to_string() };
-        let Visitor { name, groups, .. } = self.shared.asker.call(&self.shared.metrics, call).await?;
-        Ok(Some(Caller { name: name.into(), groups: groups.into() }))
+        let visitor = self.shared.asker.call(&self.shared.metrics, call).await?;
+        let Visitor { name, groups, token, expires_at, .. } = visitor;
+        let proven = Some(Proven { id: token.into(), expires_at });
+        Ok(Some(Caller { name: name.into(), groups: groups.into(), proven }))
     }
 }
 

@@ -182,6 +182,9 @@ impl Gateway {
         if let Some(public) = &self.shared.public {
             public.visitors.end_token(token);
         }
+        if let Some(egress) = &self.egress {
+            egress.end(token);
+        }
         ended
     }
 
