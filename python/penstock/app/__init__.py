@@ -36,10 +36,12 @@ def run_agent(settings: Settings | None = None) -> int:
 
 
 def run_worker(settings: Settings | None = None) -> int:
-    """Runs a worker until a signal ends it. Returns the exit code; errors are in the log."""
+    """Runs a worker until a signal ends it, on uvloop. Returns the exit code; errors are in the log."""
+    import uvloop
+
     from penstock.app.worker import serve
 
-    return _run(serve, settings)
+    return _run(serve, settings, uvloop.new_event_loop)
 
 
 def run_proxy(settings: Settings | None = None) -> int:
@@ -56,7 +58,11 @@ def run_egress(settings: Settings | None = None) -> int:
     return _run(serve, settings)
 
 
-def _run(serve: Callable[[Settings], Awaitable[None]], settings: Settings | None) -> int:
+def _run(
+    serve: Callable[[Settings], Awaitable[None]],
+    settings: Settings | None,
+    event_loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> int:
     logs.configure("json", "INFO")
 
     async def body() -> None:
@@ -66,7 +72,8 @@ def _run(serve: Callable[[Settings], Awaitable[None]], settings: Settings | None
         await serve(known)
 
     try:
-        asyncio.run(body())
+        with asyncio.Runner(loop_factory=event_loop) as runner:
+            runner.run(body())
     except PenstockError as error:
         structlog.get_logger("penstock.app").error(error.message, code=str(error.code), hint=error.hint)
         return 1
