@@ -22,7 +22,18 @@ OURS: dict[str, set[str]] = {
     "egress": {"admin", "domain", "http", "link", "relay"},
     "gateway": {"admin", "domain", "egress", "http", "ingress", "inspect", "link", "record", "relay"},
     "load": set(),
-    "python": {"domain", "agent", "client", "egress", "gateway", "ingress", "link", "record", "worker"},
+    "python": {
+        "domain",
+        "agent",
+        "client",
+        "egress",
+        "gateway",
+        "http",
+        "ingress",
+        "link",
+        "record",
+        "worker",
+    },
 }
 
 # Foreign crates that only some of ours may name, and why.
