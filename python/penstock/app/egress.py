@@ -14,7 +14,7 @@ from penstock.domain.errors import PenstockError
 from penstock.egress.load import Overrides
 from penstock.egress.part import Mark
 from penstock.egress.source import Source
-from penstock.engine.egress import Egress
+from penstock.engine.egress import Egress, check
 from penstock.settings import Settings
 
 POLL_SECONDS = 0.2
@@ -27,7 +27,7 @@ Apply = Callable[[Mapping[str, Any]], None]
 
 async def serve(settings: Settings) -> None:
     """Runs a forward proxy until a signal ends it; the signal HUP reads its file again at once."""
-    source = Source(settings.egress_config, Overrides(settings.egress_listen, settings.admin_listen))
+    source = Source(settings.egress_config, Overrides(settings.egress_listen, settings.admin_listen), check)
     proxy = Egress(await asyncio.to_thread(source.compile))
     with stop_requested() as stop:
         bound = await asyncio.to_thread(proxy.start)
@@ -45,7 +45,7 @@ def of_gateway(settings: Settings) -> Source | None:
     """What configures the forward proxy of a gateway, if it is asked for."""
     if settings.egress_listen is None:
         return None
-    return Source(settings.egress_config, Overrides(settings.egress_listen, gateway=True))
+    return Source(settings.egress_config, Overrides(settings.egress_listen, gateway=True), check)
 
 
 @asynccontextmanager

@@ -68,6 +68,11 @@ def compile_file(path: Path, overrides: Overrides, folder: Folder) -> Json:
     return shape
 
 
+def line_of(path: Path, place: Place) -> int | None:
+    """The line of a place in a TOML file; resources are compiled, and keep none."""
+    return nearest_line(toml_lines(read_text(path)), place) if path.suffix not in (".yaml", ".yml") else None
+
+
 def read_text(path: Path) -> str:
     """The text of a configuration file."""
     try:

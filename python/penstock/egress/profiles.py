@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from penstock.egress.part import Part, compiled
 from penstock.egress.paths import Paths
 from penstock.egress.values import (
+    SECOND,
     Json,
     Methods,
     Name,
@@ -53,6 +54,8 @@ class Budget(Part):
     def _limits_something(self) -> Self:
         if self.bytes is None and self.open is None:
             raise ValueError("a budget names bytes, or open, or both")
+        if self.period < SECOND:
+            raise ValueError("a budget's period is a second or longer")
         return self
 
 

@@ -17,6 +17,11 @@ class EgressBound:
     admin: str | None
 
 
+def check(config: Mapping[str, Any]) -> None:
+    """Raises what the core finds wrong with a configuration, as far as no port is opened."""
+    Egress(config)
+
+
 class Egress:
     """Runs on threads of the core. Configurations are those that ``penstock.egress`` compiles."""
 

@@ -20,26 +20,31 @@ OPEN = 'listen = "127.0.0.1:0"\n'
 RULE = OPEN + '[[rule]]\nallow = "{}"\n'
 
 
+def domains(config: Mapping[str, Any]) -> list[str]:
+    """The first domain of each rule."""
+    profiles = config.get("profiles", [])
+    return [rule["domains"][0] for profile in profiles for rule in profile["rules"]]
+
+
 class Proxy:
     """Takes configurations, and refuses those that name a host of `refuses`."""
 
     def __init__(self, refuses: str = "none") -> None:
         self.taken: list[list[str]] = []
-        self.asked = 0
         self.refuses = refuses
 
-    def reconfigure(self, config: Mapping[str, Any]) -> None:
-        domains = [rule["domains"][0] for profile in config["profiles"] for rule in profile["rules"]]
-        self.asked += 1
-        if self.refuses in domains:
+    def check(self, config: Mapping[str, Any]) -> None:
+        if self.refuses in domains(config):
             raise malformed("no such domain")
-        self.taken.append(domains)
+
+    def reconfigure(self, config: Mapping[str, Any]) -> None:
+        self.taken.append(domains(config))
 
 
 @contextmanager
 def followed(path: Path, proxy: Proxy) -> Iterator[Callable[[], None]]:
     """Follows the file on a loop of its own. Gives what asks to read it again."""
-    source, reload = Source(path, Overrides()), asyncio.Event()
+    source, reload = Source(path, Overrides(), proxy.check), asyncio.Event()
     source.compile()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -108,8 +113,8 @@ def test_what_the_core_refuses_stays_out(path: Path) -> None:
     with capture_logs() as logs, followed(path, proxy):
         replace(path, RULE.format("d.example"))
         until(lambda: logs)
-    assert (proxy.taken, proxy.asked) == ([], 1)
-    assert logs[0]["error"] == "no such domain"
+    assert proxy.taken == []
+    assert logs[0]["error"] == f"{path}:2: no such domain"
 
 
 def test_an_emptied_file_opens_nothing(path: Path) -> None:

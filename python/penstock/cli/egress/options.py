@@ -25,7 +25,7 @@ def configured(path: Path | None) -> tuple[Json, Egress]:
     """The compiled configuration, and the proxy that was made of it but not started. Raises what is wrong."""
     from penstock.egress.load import Overrides
     from penstock.egress.source import Source
-    from penstock.engine.egress import Egress
+    from penstock.engine.egress import Egress, check
 
-    shape = Source(path, Overrides()).compile()
+    shape = Source(path, Overrides(), check).compile()
     return shape, Egress(shape)
