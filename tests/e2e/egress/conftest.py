@@ -93,7 +93,7 @@ def start(scene: Scene, processes: Processes) -> Iterator[Start]:
     """Starts a forward proxy with this configuration; it ends with the test."""
     started: list[Egress] = []
 
-    def go(text: str, kind: str = "toml", files: Mapping[str, str] | None = None) -> Egress:
+    def go(text: str | None, kind: str = "toml", files: Mapping[str, str] | None = None) -> Egress:
         home = scene.folder / f"proxy-{next(_numbers)}"
         home.mkdir()
         for name, content in (files or {}).items():

@@ -77,10 +77,14 @@ def test_told_to_stop_it_finishes_what_is_under_way(scene: Scene, start: Start) 
 
 
 def test_without_a_configuration_it_serves_this_machine(scene: Scene, start: Start) -> None:
-    proxy = start("connect = { enabled = true }\n")
+    proxy = start(None)
     with proxy.client() as client:
-        assert client.get(f"http://127.0.0.1:{scene.destination.port}/hello").status_code == 403
+        answer = client.get(f"http://127.0.0.1:{scene.destination.port}/hello")
+    assert answer.status_code == 403 and "may not be dialled" in answer.text
     assert proxy.access(verdict="denied")["principal"] == "anonymous"
+    dump = proxy.admin("config_dump").json()
+    assert dump["default_action"] == "allow" and dump["listeners"][0]["connect"]
+    assert status(proxy.port, "example.com:25") == 403
 
 
 def test_it_speaks_tls_to_its_callers(scene: Scene, start: Start) -> None:

@@ -25,8 +25,8 @@ class Egress:
 
     home: Path
     processes: Processes
-    text: str
-    """Its configuration."""
+    text: str | None
+    """Its configuration, if it has one."""
     variables: Mapping[str, str] = field(default_factory=dict)
     kind: str = "toml"
     port: int = field(default_factory=free_port)
@@ -46,7 +46,9 @@ class Egress:
     def start(self) -> None:
         """Starts it, and waits until it says that it is well."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self.file.write_text(self.text)
+        options = [] if self.text is None else ["--config", str(self.file)]
+        if self.text is not None:
+            self.file.write_text(self.text)
         variables = {
             "EGRESS_LISTEN": f"127.0.0.1:{self.port}",
             "ADMIN_LISTEN": f"127.0.0.1:{self.admin_port}",
@@ -54,7 +56,7 @@ class Egress:
             "LOG_LEVEL": "DEBUG",
             **self.variables,
         }
-        command = [PENSTOCK, "start", "egress", "--config", str(self.file)]
+        command = [PENSTOCK, "start", "egress", *options]
         self.process = self.processes.start("egress", command, environment(self.home, variables))
         until("the forward proxy is ready", self._is_ready)
 
