@@ -72,6 +72,7 @@ def test_the_surface_is_the_agreed_one() -> None:
         "revoke",
         "list",
     }
+    assert {path[1] for path in ALL if path[0] == "egress" and len(path) > 1} == {"check", "explain", "key"}
     for verb in ("create", "get", "delete"):
         assert {path[2] for path in ALL if path[:2] == ("admin", verb) and len(path) > 2} == {
             "agent",

@@ -8,7 +8,9 @@ from penstock.cli.lazy import Lazy, LazyGroup
 
 _TABLE = {
     "check": Lazy("penstock.cli.egress.check:check", "Read a configuration, and say what is wrong with it."),
-    "explain": Lazy("penstock.cli.egress.explain:explain", "Say which rule decides about a request."),
+    "explain": Lazy(
+        "penstock.cli.egress.explain:explain", "Say which route and which rule decide about a request."
+    ),
     "key": Lazy("penstock.cli.egress.key:key", "Make a key for a caller, and its hash."),
 }
 
