@@ -85,8 +85,8 @@ impl Websocket {
     }
 
     /// Resolves when the bytes have gone out.
-    fn send_bytes(&self, bytes: PyBackedBytes) -> Awaitable {
-        self.send(Message::binary(bytes::Bytes::from_owner(bytes)))
+    fn send_bytes(&self, data: PyBackedBytes) -> Awaitable {
+        self.send(Message::binary(bytes::Bytes::from_owner(data)))
     }
 
     /// Resolves when the worker was told that there is no more.
