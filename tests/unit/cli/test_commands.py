@@ -65,6 +65,7 @@ def test_the_surface_is_the_agreed_one() -> None:
         "replay",
         "verify",
         "kill",
+        "key",
     }
     assert {path[1] for path in ALL if path[0] == "pki" and len(path) > 1} == {
         "init",
@@ -80,12 +81,15 @@ def test_the_surface_is_the_agreed_one() -> None:
             "connection",
             "user",
             "group",
+            "service-account",
         }
     assert {path[1] for path in ALL if path[0] == "start" and len(path) > 1} == {
         "gateway",
         "agent",
         "standalone",
         "worker",
+        "proxy",
+        "egress",
     }
 
 

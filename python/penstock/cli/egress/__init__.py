@@ -11,7 +11,9 @@ _TABLE = {
     "explain": Lazy(
         "penstock.cli.egress.explain:explain", "Say which route and which rule decide about a request."
     ),
-    "key": Lazy("penstock.cli.egress.key:key", "Make a key for a caller, and its hash."),
+    "key": Lazy(
+        "penstock.cli.egress.key:key", "Make a key for the caller NAME, and its hash for the configuration."
+    ),
 }
 
 
