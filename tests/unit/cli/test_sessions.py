@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from penstock.cli.sessions.replay import lines
 from penstock.cli.sessions.show import duration, lasted
 
@@ -214,15 +216,15 @@ def test_verify_names_the_first_bad_record(signed_in: Shell) -> None:
 def test_verify_a_file_asks_no_gateway(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "s1.rec"
     file.write_bytes(b"not a recording")
-    asked: list[tuple[Path, str | None]] = []
+    asked: list[tuple[Path, str | None, Path | None]] = []
 
-    def verify(path: Path, head: str | None) -> dict[str, Any]:
-        asked.append((path, head))
+    def verify(path: Path, head: str | None, key: Path | None) -> dict[str, Any]:
+        asked.append((path, head, key))
         return {"ok": True, "records": 1, "ended": False, "head": "ab", "fault": None}
 
     monkeypatch.setattr("penstock.cli.sessions.verify.verify_file", verify)
     result = shell("sessions", "verify", str(file), "--head", "ab")
-    assert (result.code, asked) == (0, [(file, "ab")])
+    assert (result.code, asked) == (0, [(file, "ab", None)])
     assert "no end record" in result.out
 
 
@@ -247,3 +249,21 @@ def test_spans_of_time() -> None:
     assert lasted(session(1, ended_at=None)) == "-"
     assert lasted(session(1, started_at="?")) == "-"
     assert lasted(session(1, ended_at=None, status="open")).endswith("min")
+
+
+def test_a_folder_is_checked_with_the_key_alone(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "recordings.pem"
+    public = Ed25519PrivateKey.generate().public_key()
+    key.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    assert shell("sessions", "verify", str(folder)).code == 2
+    missing = shell("sessions", "verify", str(folder), "--key", str(key))
+    assert missing.code == 1 and "has no ledger" in missing.err
+    (folder / "ledger.jsonl").touch()
+    assert "Every recording" in shell("sessions", "verify", str(folder), "--key", str(key)).out
+    (folder / "added.rec").touch()
+    added = shell("sessions", "verify", str(folder), "--key", str(key))
+    assert added.code == 1 and "added: the ledger does not know this recording" in added.err
