@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime
@@ -218,8 +219,29 @@ def test_verify_in_json(stack: Stack, application: str) -> None:
     assert verdict == {"ok": True, "records": 5, "ended": True, "head": session["head"], "fault": None}
     [file] = (stack.gateway.home / "recordings").glob(f"*/*/*/{session['id']}.rec")
     assert file.stat().st_mode & 0o777 == 0o600
-    assert stack.cli.json("sessions", "verify", str(file), "--head", session["head"]) == verdict
+    offline = {**verdict, "session": session["id"]}
+    assert stack.cli.json("sessions", "verify", str(file), "--head", session["head"]) == offline
     assert stack.cli.run("sessions", "verify", str(file), "--head", "0" * 64).code == 1
+
+
+def test_recordings_are_proven_with_the_public_key_alone(stack: Stack, application: str) -> None:
+    """One file, all of them, and what somebody did to them who can write everything but has not the key."""
+    psql(stack.forward("db").port, application, "-c", "SELECT 1")
+    session = stack.api.ended(stack.api.session(application)["id"])
+    recordings = stack.gateway.home / "recordings"
+    key = stack.gateway.home.parent / "recordings.pem"
+    key.write_text(stack.cli.ok("sessions", "key"), "ascii")
+    [file] = recordings.glob(f"*/*/*/{session['id']}.rec")
+    proven = stack.cli.json("sessions", "verify", str(file), "--key", str(key))
+    assert (proven["ok"], proven["sealed"], proven["head"]) == (True, True, session["head"])
+    assert "there and whole" in stack.cli.ok("sessions", "verify", str(recordings), "--key", str(key))
+
+    copy = stack.gateway.home.parent / "copied-recordings"
+    shutil.copytree(recordings, copy)
+    [copied] = copy.glob(f"*/*/*/{session['id']}.rec")
+    copied.unlink()
+    found = stack.cli.run("sessions", "verify", str(copy), "--key", str(key))
+    assert found.code == 1 and f"{session['id']}: its recording was deleted" in found.err
 
 
 def test_list_and_describe_show_what_one_may_use(stack: Stack, postgres: Postgres) -> None:

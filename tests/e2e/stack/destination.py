@@ -59,7 +59,10 @@ class _Server(ThreadingHTTPServer):
             super().finish_request(request, client_address)
             return
         request.settimeout(20)
-        with self.context.wrap_socket(request, server_side=True) as secured:
+        # In two steps, so that a handshake that fails leaves no open socket.
+        wrapped = self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        with wrapped as secured:
+            secured.do_handshake()
             super().finish_request(secured, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
