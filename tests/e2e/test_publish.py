@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
 from collections.abc import Callable, Iterator
@@ -248,8 +249,9 @@ def test_an_application_that_fails(way: Way) -> None:
     """Before the answer: 500. In the middle of it: an answer that does not look whole. Others go on."""
     with way.client() as client:
         assert client.get("/raise").status_code == 500
-        with pytest.raises(httpx.RemoteProtocolError):
-            client.get("/raise-late")
+        # Of an answer that is reset at once, the head may be lost, too: then the proxy says so.
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            assert client.get("/raise-late").status_code == 502
         assert client.get("/hello").text == "hello\n"
 
 

@@ -141,15 +141,18 @@ class Gate:
         return NOTED
 
     async def ended(self, question: Ended) -> Answer:
-        """Notes how the session ended, then moves its recording.
+        """Signs and moves the recording, then notes how the session ended: whoever reads that finds both.
 
         Raises ``recorder`` if it cannot be moved: the end is noted all the same, and the move tried again.
         """
         session = await self._sessions.get(question.session)
         if session is None:
             raise not_found("session", question.session)
-        await self._sessions.end(session.id, question.end, self._clock.now())
-        kept = await self._archive.keep(session.id, session.started_at, _head(question.end))
+        at = self._clock.now()
+        try:
+            kept = await self._archive.keep(session.id, session.started_at, _head(question.end))
+        finally:
+            await self._sessions.end(session.id, question.end, at)
         if kept is None and question.end.gap is None:
             raise PenstockError(
                 Code.RECORDER,
