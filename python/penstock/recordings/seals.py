@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -14,6 +15,9 @@ from penstock.proof.ledger import NAME, Tail
 from penstock.proof.lines import signed
 from penstock.proof.recording import SEALS
 from penstock.proof.seal import CHECKPOINT, FINAL, SEAL, Seal
+
+# Longer than any line.
+_LINE_BYTES = 64 * 1024
 
 
 class Seals:
@@ -35,9 +39,10 @@ class Seals:
     async def checkpoint(self, heads: Mapping[Path, Head]) -> None:
         """Signs how far live recordings have come; those that have not moved since are passed over."""
         for path, head in heads.items():
-            if self._sealed.get(path.stem) != head.records:
-                self._sealed[path.stem] = head.records
+            # Meanwhile the session may be over, and its recording elsewhere.
+            if self._sealed.get(path.stem) != head.records and await asyncio.to_thread(path.exists):
                 await asyncio.to_thread(self._seal, path, self._at(path.stem, CHECKPOINT, head))
+                self._sealed[path.stem] = head.records
 
     async def close(self, path: Path, head: Head) -> None:
         """Signs a recording that is over, and enters it into the ledger. Harmless when done twice."""
@@ -45,7 +50,9 @@ class Seals:
         self._sealed.pop(path.stem, None)
         await asyncio.to_thread(self._seal, path, seal)
         async with self._turn:
-            self._tail = await asyncio.to_thread(self._enter, seal)
+            # After a failure the ledger itself says where it stands.
+            known, self._tail = self._tail, None
+            self._tail = await asyncio.to_thread(self._enter, seal, known)
 
     def _at(self, session: str, kind: str, head: Head) -> Seal:
         return Seal(session, kind, head.records, head.hash, self._clock.now().isoformat())
@@ -53,29 +60,36 @@ class Seals:
     def _seal(self, path: Path, seal: Seal) -> None:
         _append(path.with_suffix(SEALS), signed(self._key, SEAL, seal.as_body()))
 
-    def _enter(self, seal: Seal) -> Tail:
-        line, tail = (self._tail or _tail(self._ledger)).next(self._key, seal)
+    def _enter(self, seal: Seal, known: Tail | None) -> Tail:
+        line, tail = (known or _tail(self._ledger)).next(self._key, seal)
         _append(self._ledger, line)
         return tail
 
 
 def _append(path: Path, line: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "ab") as file:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "r+b") as file:
+        file.truncate(_whole(file))
+        file.seek(0, os.SEEK_END)
         file.write(line)
         file.flush()
         os.fsync(file.fileno())
 
 
+def _whole(file: BinaryIO) -> int:
+    """Where the last whole line ends. What a crash or a full disk has torn was never relied on."""
+    size = file.seek(0, os.SEEK_END)
+    start = max(size - _LINE_BYTES, 0)
+    file.seek(start)
+    return start + file.read().rfind(b"\n") + 1
+
+
 def _tail(ledger: Path) -> Tail:
-    """Where the ledger stands. A line that a crash has torn was never relied on, and goes."""
-    tail, whole = Tail(), 0
-    if not ledger.exists():
-        return tail
-    with ledger.open("r+b") as lines:
-        for line in lines:
-            if not line.endswith(b"\n"):
-                break
-            tail, whole = tail.after(line), whole + len(line)
-        lines.truncate(whole)
+    """Where the ledger stands."""
+    tail = Tail()
+    if ledger.exists():
+        with ledger.open("rb") as lines:
+            for line in lines:
+                if line.endswith(b"\n"):
+                    tail = tail.after(line)
     return tail

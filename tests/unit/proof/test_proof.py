@@ -1,5 +1,7 @@
 """What was done to recordings shows, with nothing but the public key."""
 
+import errno
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -141,6 +143,38 @@ async def test_the_ledger_goes_on_after_a_restart_and_a_torn_line(tmp_path: Path
             ledger.write(b'{"torn": ')
     await Seals(key, tmp_path, SystemClock()).close(tmp_path / f"{TWO}.rec", Head(2, "end"))
     assert list(check_folder(tmp_path, key.public_key(), Lines())) == []
+
+
+async def test_a_torn_seal_goes_and_a_full_disk_leaves_the_ledger_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = Ed25519PrivateKey.generate()
+    seals = Seals(key, tmp_path, SystemClock())
+    for session in (ONE, TWO):
+        (tmp_path / f"{session}.rec").write_text(f"{session} end")
+    (tmp_path / f"{ONE}{SEALS}").write_bytes(b'{"torn": ')
+    await seals.close(tmp_path / f"{ONE}.rec", Head(2, "end"))
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", _full)
+        with pytest.raises(OSError, match="No space"):
+            await seals.close(tmp_path / f"{TWO}.rec", Head(2, "end"))
+    await seals.close(tmp_path / f"{TWO}.rec", Head(2, "end"))
+    assert list(check_folder(tmp_path, key.public_key(), Lines())) == []
+
+
+async def test_a_recording_that_has_moved_is_not_sealed_where_it_was(tmp_path: Path) -> None:
+    await Seals(Ed25519PrivateKey.generate(), tmp_path, SystemClock()).checkpoint(
+        {tmp_path / f"{ONE}.rec": Head(1, "x")}
+    )
+    assert _names(tmp_path) == []
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def _full(_handle: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_signature_is_for_one_purpose_and_one_content() -> None:
