@@ -3,7 +3,7 @@
 import errno
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -145,8 +145,9 @@ async def test_the_ledger_goes_on_after_a_restart_and_a_torn_line(tmp_path: Path
     assert list(check_folder(tmp_path, key.public_key(), Lines())) == []
 
 
+@pytest.mark.parametrize("sound", [0, 1])
 async def test_a_torn_seal_goes_and_a_full_disk_leaves_the_ledger_sound(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sound: int
 ) -> None:
     key = Ed25519PrivateKey.generate()
     seals = Seals(key, tmp_path, SystemClock())
@@ -155,7 +156,8 @@ async def test_a_torn_seal_goes_and_a_full_disk_leaves_the_ledger_sound(
     (tmp_path / f"{ONE}{SEALS}").write_bytes(b'{"torn": ')
     await seals.close(tmp_path / f"{ONE}.rec", Head(2, "end"))
     with monkeypatch.context() as disk:
-        disk.setattr(os, "fsync", _full)
+        # The seal cannot be written, or the ledger's line after it.
+        disk.setattr(os, "fsync", _full_after(sound))
         with pytest.raises(OSError, match="No space"):
             await seals.close(tmp_path / f"{TWO}.rec", Head(2, "end"))
     await seals.close(tmp_path / f"{TWO}.rec", Head(2, "end"))
@@ -173,8 +175,14 @@ def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-def _full(_handle: int) -> None:
-    raise OSError(errno.ENOSPC, "No space left on device")
+def _full_after(sound: int) -> Callable[[int], None]:
+    left = iter(range(sound))
+
+    def sync(_handle: int) -> None:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    return sync
 
 
 def test_a_signature_is_for_one_purpose_and_one_content() -> None:
