@@ -119,10 +119,10 @@ def test_pgbench(stack: Stack, application: str, protocol: str) -> None:
     assert done.code == 0, done
     assert "number of transactions actually processed: 200/200" in done.out
     assert "number of failed transactions: 0 (0.000%)" in done.out
-    busy = [session for session in stack.api.sessions(application) if session["statements"] > 7]
+    sessions = [stack.api.ended(session["id"]) for session in stack.api.sessions(application)]
+    busy = [session for session in sessions if session["statements"] > 7]
     assert len(busy) == 8
     for session in busy:
-        stack.api.ended(session["id"])
         texts = [statement["text"] for statement in stack.api.statements(session["id"])]
         assert sum(text.startswith("UPDATE pgbench_accounts") for text in texts) == 25
         assert sum(text.startswith("END") for text in texts) == 25
