@@ -49,8 +49,8 @@ check: setup ## Lints, types, formats and the boundaries between the parts
 	$(CARGO) fmt --check
 	PYO3_PYTHON=$(CURDIR)/$(BIN)/python $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-bench-access: setup ## Access beside the direct path and its peers, in one run
-	$(BIN)/python -m benchmarks.access
+bench-access: target/bench/.release ## Access beside the direct path, HAProxy and ssh, in one run
+	PYTHONPATH=$(CURDIR)/target/bench/release $(BIN)/python -m benchmarks.access $(ARGS)
 
 bench-reverse: target/bench/.release target/bench/.peers ## Publishing beside HAProxy, nginx, granian and uvicorn, in one run
 	PYTHONPATH=$(CURDIR)/target/bench/release $(BIN)/python -m benchmarks.reverse $(ARGS)

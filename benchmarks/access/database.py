@@ -11,16 +11,17 @@ from typing import cast
 
 from penstock.demo.postgres import binaries
 
-from benchmarks.access.way import DIRECT, Way
+from benchmarks.access.way import Access
+from benchmarks.measure.added import DIRECT
 from tests.e2e.stack.postgres import DATABASE, Postgres
-from tests.e2e.stack.processes import Processes
+from tests.e2e.stack.processes import Process, Processes
 from tests.e2e.stack.waiting import until
 
 ROLE = "scram"
 
 # 10 is 150 MB with its indexes; 3 stays in the server's cache, so that the ways differ and not the disk.
 _SCALE = 3
-_CONNECTIONS = 500
+_CONNECTIONS = 2_200
 _FILL_SECONDS = 60
 
 
@@ -39,9 +40,11 @@ def database(folder: Path, processes: Processes) -> Iterator[Postgres]:
         yield server
 
 
-def way(server: Postgres, name: str = DIRECT, port: int | None = None) -> Way:
+def way(
+    server: Postgres, name: str = DIRECT, port: int | None = None, processes: tuple[Process, ...] = ()
+) -> Access:
     """A way to the server, by default the direct one."""
-    return Way(name, port or server.port, ROLE, server.passwords[ROLE], DATABASE)
+    return Access(name, processes, port or server.port, ROLE, server.passwords[ROLE], DATABASE)
 
 
 def _fill(server: Postgres) -> None:

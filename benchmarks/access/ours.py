@@ -4,74 +4,86 @@ TLS and recording are on, as they are by default."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.access.database import way
-from benchmarks.access.way import Way
+from benchmarks.access.stage import Stage
+from benchmarks.access.way import Access
 from tests.e2e.stack.cli import Cli
 from tests.e2e.stack.environment import PENSTOCK, environment
 from tests.e2e.stack.gateway import ADMIN
 from tests.e2e.stack.ports import free_port
-from tests.e2e.stack.postgres import Postgres
-from tests.e2e.stack.processes import Process
 from tests.e2e.stack.stack import AGENT, Stack, running
 
 GRPC = "penstock grpc"
 TLS = "penstock tls"
 AGENTLESS = "penstock no agent"
+BYTES = "penstock bytes"
+FSYNC = "penstock fsync"
 
 # The logs of production; the stack's own level is for tests.
 _QUIET = {"LOG_LEVEL": "INFO"}
+_TLS_AGENT = "tls"
 
 
-@dataclass(frozen=True)
-class Ours:
-    """The ways, and the processes that the first of them passes."""
-
-    ways: tuple[Way, ...]
-    processes: dict[str, Process]
-    version: str
-
-
-@contextmanager
-def penstock(folder: Path, server: Postgres) -> Iterator[Ours]:
-    """A whole Penstock before the database."""
+def penstock(stage: Stage) -> Sequence[Access]:
+    """One gateway with an agent in each carrier."""
     port = free_port()
-    with running(folder, {**_QUIET, "TUNNEL_LISTEN": f"127.0.0.1:{port}"}) as stack:
-        stack.agents[AGENT].stop()
-        names = {GRPC: _grpc_agent(stack), TLS: _tls_agent(stack, port), AGENTLESS: None}
-        ways: list[Way] = []
-        processes = {"gateway": stack.gateway.process, "agent": stack.agents["grpc"]}
-        for name, agent in names.items():
-            connection = stack.connection(name.replace(" ", "-"), server.env(), agent=agent)
-            forward = stack.forward(connection)
-            processes.setdefault("client", forward.process)
-            ways.append(way(server, name, forward.port))
-        yield Ours(tuple(ways), processes, stack.cli.ok("version").strip())
+    stack = _stack(stage, "penstock", {"TUNNEL_LISTEN": f"127.0.0.1:{port}"})
+    _tls_agent(stack, port)
+    return [
+        _way(stage, stack, GRPC, AGENT),
+        _way(stage, stack, TLS, _TLS_AGENT),
+        _way(stage, stack, AGENTLESS, None),
+        _way(stage, stack, BYTES, AGENT, kind="tcp"),
+    ]
 
 
-def _grpc_agent(stack: Stack) -> str:
-    stack.agent("grpc", _QUIET)
-    return "grpc"
+def durable(stage: Stage) -> Sequence[Access]:
+    """A gateway whose recordings survive a loss of power."""
+    stack = _stack(stage, "durable", {"RECORDING_LEVEL": "fsync"})
+    return [_way(stage, stack, FSYNC, AGENT)]
 
 
-def _tls_agent(stack: Stack, port: int) -> str:
+def _stack(stage: Stage, name: str, variables: dict[str, str]) -> Stack:
+    stack = stage.exits.enter_context(running(stage.folder / name, {**_QUIET, **variables}))
+    stack.agents[AGENT].stop()
+    stack.start_agent(AGENT, _QUIET)
+    stack.wait_for_agent("online")
+    return stack
+
+
+def _way(stage: Stage, stack: Stack, name: str, agent: str | None, kind: str = "postgres") -> Access:
+    settings = stage.server.env()
+    if kind == "tcp":
+        settings = {key: settings[key] for key in ("HOST", "PORT")}
+    connection = stack.connection(name.replace(" ", "-"), settings, kind=kind, agent=agent)
+    forward = stack.forward(connection)
+    agents = (stack.agents[agent],) if agent else ()
+    return way(stage.server, name, forward.port, (stack.gateway.process, *agents, forward.process))
+
+
+def _tls_agent(stack: Stack, port: int) -> None:
     """An agent that dials the tunnel port with a certificate that was issued on the gateway's machine."""
-    name = "tls"
     local = Cli(stack.gateway.home, stack.processes)
     local.log_in(stack.gateway.url, ADMIN, stack.gateway.password)
-    stack.api.post("agents", name=name)
-    issued = local.json("pki", "issue", name)
-    variables = {
+    stack.api.post("agents", name=_TLS_AGENT)
+    issued = local.json("pki", "issue", _TLS_AGENT)
+    own = environment(_home(stack), _dialling(port, issued))
+    process = stack.processes.start(_TLS_AGENT, [PENSTOCK, "start", "agent"], own)
+    stack.agents[_TLS_AGENT] = process
+    stack.wait_for_agent("online", _TLS_AGENT)
+
+
+def _home(stack: Stack) -> Path:
+    return stack.folder / f"agent-{_TLS_AGENT}"
+
+
+def _dialling(port: int, issued: dict[str, str]) -> dict[str, str]:
+    return {
         "PENSTOCK_KEY": f"tls://127.0.0.1:{port}?ca={issued['ca_pin']}",
         "TLS_CERT": issued["cert"],
         "TLS_KEY": issued["key"],
         **_QUIET,
     }
-    own = environment(stack.folder / f"agent-{name}", variables)
-    stack.agents[name] = stack.processes.start(name, [PENSTOCK, "start", "agent"], own)
-    stack.wait_for_agent("online", name)
-    return name

@@ -1,19 +1,28 @@
-"""The peers: HAProxy in tcp mode and `ssh -L`. One that cannot be had is left out, with the reason."""
+"""HAProxy in tcp mode and `ssh -L`, both unpacked of Debian."""
 
 from __future__ import annotations
 
-import getpass
 import os
-import shutil
-import socket
+import pwd
 import subprocess
 from pathlib import Path
 
-from tests.e2e.stack.ports import free_port
-from tests.e2e.stack.processes import Processes
-from tests.e2e.stack.waiting import until
+from penstock.demo.account import Account, database_account
 
-_INSTALL_SECONDS = 120
+from benchmarks.access.database import way
+from benchmarks.access.stage import Stage
+from benchmarks.access.way import Access
+from benchmarks.measure.figure import MissingWayError
+from benchmarks.measure.origin import wait
+from tests.e2e.stack.ports import free_port
+
+HAPROXY = "HAProxy tcp"
+SSH = "ssh -L"
+
+PACKAGES = {"bookworm": ("openssh-server", "openssh-client")}
+"""Of the last release whose sshd can be told not to start itself anew: unpacked, it could not."""
+
+_RELEASE = "bookworm"
 _KEY_SECONDS = 30
 
 _HAPROXY = """\
@@ -34,84 +43,66 @@ AuthorizedKeysFile {folder}/user.pub
 PidFile none
 PasswordAuthentication no
 KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
+UsePAM no
 AllowTcpForwarding local
+# It would judge the temporary folder's parents, which are everybody's.
+StrictModes no
+"""
+
+_SSH = """\
+ExitOnForwardFailure yes
+BatchMode yes
+IdentitiesOnly yes
+UserKnownHostsFile {folder}/known_hosts
+GlobalKnownHostsFile /dev/null
 """
 
 
-class MissingPeerError(Exception):
-    """A peer that is not on this machine; the message says why."""
-
-
-def haproxy(folder: Path, processes: Processes, upstream: int) -> int:
-    """Starts HAProxy before a port; returns its own. Raises MissingPeerError."""
-    program = shutil.which("haproxy") or _installed_haproxy()
+def haproxy(stage: Stage) -> Access:
+    """HAProxy that forwards bytes: nothing is encrypted. Raises MissingWayError."""
     port = free_port()
-    folder.mkdir(mode=0o700)
-    config = folder / "haproxy.cfg"
-    config.write_text(_HAPROXY.format(port=port, upstream=upstream), "ascii")
-    processes.start("haproxy", [program, "-db", "-f", config])
-    until("HAProxy listens", lambda: _listens(port))
-    return port
+    config = stage.room("haproxy") / "haproxy.cfg"
+    config.write_text(_HAPROXY.format(port=port, upstream=stage.server.port), "ascii")
+    command = [*stage.tools.command("trixie", "usr/sbin/haproxy"), "-db", "-f", str(config)]
+    process = stage.processes.start("haproxy", command)
+    wait(process, port)
+    return way(stage.server, HAPROXY, port, (process,))
 
 
-def ssh(folder: Path, processes: Processes, upstream: int) -> int:
-    """Starts an sshd of its own and `ssh -L` through it to a port; returns the local one.
-
-    Raises MissingPeerError.
-    """
-    server, client, keygen = (shutil.which(name) for name in ("sshd", "ssh", "ssh-keygen"))
-    if not (server and client and keygen):
-        raise MissingPeerError("sshd, ssh and ssh-keygen are not all installed")
-    if os.geteuid() == 0:
-        # sshd(8) as root wants this folder for its unprivileged half.
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    folder.mkdir(mode=0o700)
+def ssh(stage: Stage) -> Access:
+    """An sshd and a client that forwards a port through it, neither as root. Raises MissingWayError."""
+    account = database_account()
+    folder = stage.folder / "ssh"
+    account.own(folder)
     for name in ("host", "user"):
-        command = [keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
-        subprocess.run(command, check=True, capture_output=True, timeout=_KEY_SECONDS)
-    port = free_port()
+        _make_key(stage, account, folder / name)
+    port, local = free_port(), free_port()
     config = folder / "sshd_config"
-    # StrictModes would judge the temporary folder's parents, which are everybody's.
-    config.write_text(_SSHD.format(port=port, folder=folder) + "StrictModes no\n", "ascii")
-    processes.start("sshd", [server, "-D", "-e", "-f", config])
-    until("sshd listens", lambda: _listens(port))
-    return _forward(client, folder, processes, port, upstream)
+    config.write_text(_SSHD.format(port=port, folder=folder), "ascii")
+    server = [*stage.peers.command(_RELEASE, "usr/sbin/sshd"), "-r", "-D", "-e", "-f", str(config)]
+    daemon = stage.processes.start("sshd", server, prefix=account.prefix)
+    wait(daemon, port)
+    client = stage.processes.start("ssh", _client(stage, account, folder, port, local), prefix=account.prefix)
+    wait(client, local)
+    return way(stage.server, SSH, local, (daemon, client))
 
 
-def _forward(client: str, folder: Path, processes: Processes, port: int, upstream: int) -> int:
-    known = folder / "known_hosts"
-    known.write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text('ascii')}", "ascii")
-    local = free_port()
-    options = (
-        "ExitOnForwardFailure=yes",
-        "BatchMode=yes",
-        f"UserKnownHostsFile={known}",
-        "IdentitiesOnly=yes",
-    )
-    command = [client, "-F", "none", "-N", "-L", f"127.0.0.1:{local}:127.0.0.1:{upstream}", "-p", str(port)]
-    command += ["-i", str(folder / "user"), *(part for option in options for part in ("-o", option))]
-    processes.start("ssh", [*command, f"{getpass.getuser()}@127.0.0.1"])
-    until("ssh forwards", lambda: _listens(local))
-    return local
-
-
-def _installed_haproxy() -> str:
-    tool = shutil.which("apt-get")
-    if not tool or os.geteuid() != 0:
-        raise MissingPeerError("haproxy is not installed: apt-get install haproxy")
-    command = [tool, "install", "-y", "--no-install-recommends", "haproxy"]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+def _make_key(stage: Stage, account: Account, file: Path) -> None:
+    program = stage.peers.command(_RELEASE, "usr/bin/ssh-keygen")
+    command = [*account.prefix, *program, "-q", "-t", "ed25519", "-N", "", "-f", str(file)]
     try:
-        subprocess.run(command, check=True, capture_output=True, env=environment, timeout=_INSTALL_SECONDS)
-    except (subprocess.SubprocessError, OSError) as error:
-        raise MissingPeerError(f"haproxy could not be installed: {error}") from error
-    return shutil.which("haproxy") or "/usr/sbin/haproxy"
+        subprocess.run(command, check=True, capture_output=True, timeout=_KEY_SECONDS)
+    except subprocess.CalledProcessError as error:
+        raise MissingWayError(f"ssh-keygen: {error.stderr.decode().strip()}") from error
 
 
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
+def _client(stage: Stage, account: Account, folder: Path, port: int, local: int) -> list[str]:
+    host = (folder / "host.pub").read_text("ascii")
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host}", "ascii")
+    config = folder / "ssh_config"
+    config.write_text(_SSH.format(folder=folder), "ascii")
+    os.chown(config, account.uid, account.gid)
+    program = stage.peers.command(_RELEASE, "usr/bin/ssh")
+    forward = f"127.0.0.1:{local}:127.0.0.1:{stage.server.port}"
+    options = ["-F", str(config), "-i", str(folder / "user"), "-N", "-L", forward, "-p", str(port)]
+    return [*program, *options, f"{pwd.getpwuid(account.uid).pw_name}@127.0.0.1"]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-DIRECT = "direct"
+import psycopg
+
+from benchmarks.measure.way import Way
 
 
 @dataclass(frozen=True)
-class Way:
+class Access(Way):
     """One column of the table. All ways end at the same PostgreSQL, as the same role."""
 
-    name: str
     port: int
     user: str
     password: str
@@ -33,3 +34,16 @@ class Way:
             "PGCONNECT_TIMEOUT": "20",
             "PSQLRC": "/dev/null",
         }
+
+    def connection(self) -> psycopg.Connection[tuple[object, ...]]:
+        """psycopg's. Raises psycopg.Error."""
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            dbname=self.database,
+            sslmode="disable",
+            autocommit=True,
+            connect_timeout=20,
+        )

@@ -12,8 +12,9 @@ import click
 
 from benchmarks.egress import envoy, ours, peers
 from benchmarks.egress.idle import tunnels
-from benchmarks.egress.rows import DIRECT, Questions, added
+from benchmarks.egress.rows import Questions
 from benchmarks.egress.stage import TUNNELS, Forward, Stage, room_for
+from benchmarks.measure.added import DIRECT, added
 from benchmarks.measure.figure import Figure, MeasureError, MissingWayError
 from benchmarks.measure.origin import Tls, origin
 from benchmarks.measure.report import Report, options, tell

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from benchmarks.egress.load import rate
 from benchmarks.egress.stage import HOST, Forward, client_hello
-from benchmarks.measure.cost import P50, P99, bulk, requests
+from benchmarks.measure.cost import bulk, requests
 from benchmarks.measure.curl import download
-from benchmarks.measure.figure import Figure
 from benchmarks.measure.origin import SIZES, Origin
 from benchmarks.measure.rounds import Row
 from benchmarks.measure.wrk import Asked, wrk
 from tests.e2e.stack.peers import Peers
 
-DIRECT = "direct"
 CLIENTS = (1, 16, 64, 256)
 
 _SETTERS = 16
@@ -64,20 +61,6 @@ class Questions:
     def _bulk(self, name: str, times: int, way: Forward) -> dict[str, float]:
         url, size = f"http://{HOST}:{self.origin.port}/{name}", SIZES[name]
         return bulk(way, times * size, lambda: download(url, size, times, way.curl()))
-
-
-def added(figures: Iterable[Figure]) -> list[Figure]:
-    """Latencies as what each way adds to the direct path of the same round; all else as it is."""
-    known = list(figures)
-    direct = {(each.row, each.unit, each.round): each.value for each in known if each.way == DIRECT}
-    found: list[Figure] = []
-    for each in known:
-        base = direct.get((each.row, each.unit, each.round))
-        if each.unit not in (P50, P99) or base is None:
-            found.append(each)
-        elif each.way != DIRECT:
-            found.append(replace(each, unit=f"{each.unit} added", value=each.value - base))
-    return found
 
 
 def _is_bare(way: Forward) -> bool:

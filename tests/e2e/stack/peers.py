@@ -55,11 +55,13 @@ class Peers:
         Raises PeersError.
         """
         root = self.folder / release
-        loaders = sorted(root.glob("usr/lib*/ld-linux*.so.*")) + sorted(root.glob("usr/lib/*/ld-linux*.so.*"))
-        libraries = sorted(root.glob("usr/lib/*-linux-gnu*"))
-        if not (loaders and libraries and (root / program).is_file()):
+        # Before trixie the C library lay outside of /usr.
+        folders = [*sorted(root.glob("usr/lib/*-linux-gnu*")), *sorted(root.glob("lib/*-linux-gnu*"))]
+        loaders = [file for folder in folders for file in sorted(folder.glob("ld-linux*.so.*"))]
+        if not (loaders and (root / program).is_file()):
             raise PeersError(f"{root} has no {program}: remove that folder and start again")
-        return [str(loaders[0]), "--library-path", str(libraries[0]), str(root / program)]
+        libraries = ":".join(map(str, folders))
+        return [str(loaders[0]), "--library-path", libraries, str(root / program)]
 
     def haproxy_version(self, release: str) -> str:
         """As `haproxy -v` tells it, once it is known to be new enough.

@@ -1,6 +1,6 @@
-"""Latencies of egress are what a way adds to the direct path of the same round."""
+"""Latencies are what a way adds to the direct path of the same round."""
 
-from benchmarks.egress.rows import DIRECT, added
+from benchmarks.measure.added import DIRECT, added
 from benchmarks.measure.figure import Figure
 
 
