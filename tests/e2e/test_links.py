@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import pytest
 
 from tests.e2e.stack.certificates import Authority
 from tests.e2e.stack.cli import Cli
-from tests.e2e.stack.clients import connect
+from tests.e2e.stack.clients import connect, psql
 from tests.e2e.stack.environment import PENSTOCK, environment
 from tests.e2e.stack.gateway import ADMIN
 from tests.e2e.stack.logs import lines
+from tests.e2e.stack.postgres import Postgres
 from tests.e2e.stack.stack import Stack
 from tests.e2e.stack.waiting import until
 
@@ -112,6 +114,34 @@ def test_a_stopped_agent_is_offline_in_bounded_time(stack: Stack) -> None:
     stack.wait_for_agent("online", name, 60)
     assert agent.stop() == 0
     stack.wait_for_agent("offline", name)
+
+
+def test_sessions_through_an_agent_that_froze(stack: Stack, postgres: Postgres, application: str) -> None:
+    """They end with an error once it is taken for dead, and new ones are refused; those of others go on."""
+    name = "freezing"
+    agent = stack.agent(name)
+    port = stack.forward(stack.connection("through-freezing", postgres.env(), agent=name)).port
+    with (
+        connect(port, application) as frozen,
+        connect(stack.forward("db").port, f"{application}-other") as other,
+        ThreadPoolExecutor() as pool,
+    ):
+        waiting = pool.submit(frozen.execute, "SELECT pg_sleep(20)")
+        session = stack.api.session(application)["id"]
+        until("it is asked", lambda: stack.api.statements(session))
+        agent.signal(signal.SIGSTOP)
+        late = pool.submit(psql, port, f"{application}-late", "-c", "SELECT 1")
+        error = waiting.exception(60)
+        assert isinstance(error, psycopg.OperationalError) and "the upstream was lost" in str(error), error
+        assert other.execute("SELECT 1").fetchone() == (1,)
+        refused = late.result(60)
+        assert refused.code == 2 and f"agent {name} " in refused.err and "HINT" in refused.err
+    ended = stack.api.ended(session)
+    assert ended["status"] == "failed" and "the upstream was lost" in ended["reason"], ended
+    agent.signal(signal.SIGCONT)
+    stack.wait_for_agent("online", name, 60)
+    assert psql(port, f"{application}-again", "-Atc", "SELECT 2").out == "2\n"
+    assert agent.stop() == 0
 
 
 def test_agents_clients_and_users_outlive_the_gateway(mortal: Stack, application: str) -> None:
