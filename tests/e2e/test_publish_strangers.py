@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 import ssl
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import psutil  # type: ignore[import-untyped]
 import pytest
 from h2.events import RemoteSettingsChanged, ResponseReceived
 from h2.settings import SettingCodes
@@ -20,13 +18,13 @@ from tests.e2e.stack.attacks import ATTACKS, launch
 from tests.e2e.stack.cli import Cli
 from tests.e2e.stack.far_end import dialled, link
 from tests.e2e.stack.http2 import PREFACE, Http2, dial
+from tests.e2e.stack.limits import MIB, bounded, descriptors
 from tests.e2e.stack.peers import Peers
 from tests.e2e.stack.pki import Issued, Pki
 from tests.e2e.stack.processes import Process, Processes
 from tests.e2e.stack.proxy import Proxy
 from tests.e2e.stack.publish import Certificates, Stage, staged, wait_for_answer
 
-MIB = 1 << 20
 STALLED = 2000
 
 
@@ -42,19 +40,6 @@ class Besieged:
         """An ordinary request is answered, by the same processes as before."""
         assert httpx.get(f"{self.proxy.url}/hello", trust_env=False, timeout=30).text == "hello\n"
         assert self.proxy.process.running and self.worker.running
-
-    @contextmanager
-    def bounded(self, most: int) -> Iterator[None]:
-        """The proxy does not grow by more than this many bytes."""
-        before = memory(self.proxy.process)
-        yield
-        grown = memory(self.proxy.process) - before
-        assert grown < most, f"it grew by {grown / MIB:.0f} MiB"
-
-
-def memory(process: Process) -> int:
-    """Resident bytes."""
-    return int(psutil.Process(process.pid).memory_info().rss)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +58,10 @@ def besieged(root: Path, peers: Peers, certificates: Certificates) -> Iterator[B
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_hostile_caller(besieged: Besieged, name: str) -> None:
     """It is cut off or left waiting, the proxy stays small, and others are served during and after."""
-    with besieged.bounded(64 * MIB), Http2(dial(besieged.proxy.public_port), client=True).begin() as attacker:
+    with (
+        bounded(besieged.proxy.process, 64 * MIB),
+        Http2(dial(besieged.proxy.public_port), client=True).begin() as attacker,
+    ):
         sent = launch(ATTACKS[name], attacker)
         assert sent < 32 * MIB, "it took everything"
         besieged.goes_on()
@@ -91,7 +79,7 @@ def test_resets_end_the_connection(besieged: Besieged, name: str) -> None:
 def test_callers_that_read_nothing(besieged: Besieged) -> None:
     """A hundred answers of 8 MiB each: they wait in the application, not in the proxy."""
     settings = {SettingCodes.INITIAL_WINDOW_SIZE: 0}
-    with besieged.bounded(128 * MIB), ExitStack() as exits:
+    with bounded(besieged.proxy.process, 128 * MIB), ExitStack() as exits:
         for _ in range(5):
             caller = Http2(dial(besieged.proxy.public_port), client=True).begin(settings)
             exits.enter_context(caller)
@@ -115,16 +103,6 @@ def test_stalled_handshakes(besieged: Besieged) -> None:
         with link(besieged.proxy.tunnel_port, besieged.stage.certificates.worker) as worker:
             worker.event(RemoteSettingsChanged)
     besieged.goes_on()
-
-
-@contextmanager
-def descriptors(needed: int) -> Iterator[None]:
-    """This process may have so many open."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert hard == resource.RLIM_INFINITY or hard >= needed, f"raise `ulimit -Hn` to {needed}"
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def greeting(besieged: Besieged, certificate: Issued | None, flavour: str = "h2") -> str:
