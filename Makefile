@@ -37,6 +37,7 @@ test-rust:
 
 test-python: setup
 	$(BIN)/python -m tests.e2e.stack.peers
+	$(BIN)/python -m tests.e2e.stack.wheels
 	$(BIN)/pytest
 
 check: setup ## Lints, types, formats and the boundaries between the parts
@@ -80,6 +81,7 @@ format: .venv/.dependencies ## Format everything
 lock: .venv/.dependencies ## Resolve the Python dependencies again
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements.lock
 	$(BIN)/uv pip compile --group bench -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o benchmarks/requirements.lock
+	$(BIN)/uv pip compile --group foreign --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o tests/requirements.lock
 
 wheel: .venv/.dependencies ## A release wheel in target/wheels
 	$(BIN)/maturin build --release --locked

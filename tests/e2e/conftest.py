@@ -20,6 +20,7 @@ from tests.e2e.stack.postgres import Postgres, SealedPostgres, behind_tls
 from tests.e2e.stack.processes import Processes
 from tests.e2e.stack.publish import Certificates
 from tests.e2e.stack.stack import Stack, running
+from tests.e2e.stack.wheels import installed
 
 _TAIL_LINES = 40
 _root = pytest.StashKey[Path]()
@@ -97,6 +98,12 @@ def peers(request: pytest.FixtureRequest) -> Peers:
     peers.bring()
     request.config.stash[_peers] = peers
     return peers
+
+
+@pytest.fixture(scope="session")
+def wheels() -> Path:
+    """Where Envoy and the schemas of manifests are."""
+    return installed(cache())
 
 
 @pytest.fixture(scope="session")

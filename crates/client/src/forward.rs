@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use penstock_domain::Error;
-use penstock_link::Open;
+use penstock_domain::{Code, Error, Side};
+use penstock_link::{Open, link_lost};
 use penstock_relay::{Meter, Socket, splice};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -54,12 +54,15 @@ impl Forward {
                 let meter = Meter::default();
                 if let Err(error) = splice(stream, socket, &meter).await {
                     tracing::debug!(target: "penstock::client", %error, "stream cut");
+                    if link_lost(&error) {
+                        return Err(lost());
+                    }
                 }
                 Ok::<_, Error>(())
             };
             tokio::select! {
                 result = carried => if let Err(error) = result {
-                    tracing::debug!(target: "penstock::client", %error, "session refused");
+                    tracing::debug!(target: "penstock::client", %error, "session ended");
                     // A full queue means that nobody reads; the log has it.
                     let _unread = notify.try_send(error);
                 },
@@ -67,4 +70,14 @@ impl Forward {
             }
         }
     }
+}
+
+/// What a native program cannot know: it sees its connection end, and nothing else.
+fn lost() -> Error {
+    Error::new(
+        Code::Lost,
+        Side::Gateway,
+        "the link to the gateway was lost, and a session with it; what it returned last is incomplete",
+    )
+    .hint("connect again: the gateway is dialled anew; where that happens often, look at the timeouts of what is in between")
 }

@@ -37,7 +37,7 @@ pub use request::Open;
 pub use resets::Resets;
 pub use send::Send;
 pub use serve::{Incoming, Respond, Serve, serve};
-pub use stream::Stream;
+pub use stream::{Stream, link_lost};
 
 /// The largest frame and packet that a link carries, in bytes (design §5).
 pub const FRAME_BYTES: u32 = 64 * 1024;

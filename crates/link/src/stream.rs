@@ -1,7 +1,7 @@
 //! One HTTP/2 stream as two halves of bytes.
 
 use std::{
-    io,
+    error, fmt, io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -57,10 +57,28 @@ impl AsyncWrite for Stream {
     }
 }
 
+/// Why a stream broke whose link was lost.
+#[derive(Debug)]
+struct Lost(h2::Error);
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the link was lost: {}", self.0)
+    }
+}
+
+impl error::Error for Lost {}
+
+/// Whether a stream broke because its whole link was lost, rather than by itself.
+#[must_use]
+pub fn link_lost(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<Lost>())
+}
+
 /// A reset by the peer is `ConnectionReset`, all else `BrokenPipe`.
 pub(crate) fn into_io(error: h2::Error) -> io::Error {
     if error.is_io() {
-        return io::Error::new(io::ErrorKind::BrokenPipe, format!("the link was lost: {error}"));
+        return io::Error::new(io::ErrorKind::BrokenPipe, Lost(error));
     }
     let kind = if error.is_reset() { io::ErrorKind::ConnectionReset } else { io::ErrorKind::BrokenPipe };
     io::Error::new(kind, error)

@@ -25,3 +25,13 @@ def server_name() -> str | None:
 def insecure() -> bool:
     """Whether plaintext may leave this machine, from `PENSTOCK_INSECURE`."""
     return os.environ.get("PENSTOCK_INSECURE", "").lower() in ("1", "true", "yes", "on")
+
+
+def keepalive_seconds() -> int:
+    """Seconds of silence on a link before it is probed, from `LINK_KEEPALIVE_SECONDS`."""
+    value = os.environ.get("LINK_KEEPALIVE_SECONDS") or "15"
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 3600):
+        raise Refusal(
+            f"LINK_KEEPALIVE_SECONDS is {value!r}.", hint="Unset it, or set it to a number from 1 to 3600."
+        )
+    return int(value)

@@ -78,6 +78,7 @@ def _settings(config: Config, token: str) -> dict[str, Json]:
         "ca_pem": environment.ca_pem(),
         "server_name": environment.server_name(),
         "insecure": bool(config.insecure) or environment.insecure(),
+        "keepalive_seconds": environment.keepalive_seconds(),
     }
 
 

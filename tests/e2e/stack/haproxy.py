@@ -31,9 +31,9 @@ class HAProxy:
         code, told = checker.wait(), checker.log.read_text("utf-8")
         assert code == 0 and "WARNING" not in told, told
 
-    def run(self, name: str, config: Path, variables: Mapping[str, str]) -> Process:
+    def run(self, name: str, config: Path, variables: Mapping[str, str], *options: str) -> Process:
         """A running HAProxy."""
-        return self._start(f"haproxy-{name}", ["-db", "-f", config], variables)
+        return self._start(f"haproxy-{name}", ["-db", "-f", config, *options], variables)
 
     def _start(self, name: str, arguments: list[str | Path], variables: Mapping[str, str]) -> Process:
         command = [*self.peers.command(self.release, "usr/sbin/haproxy"), *arguments]

@@ -68,7 +68,7 @@ class Peers:
 
         Raises PeersError.
         """
-        told = _output([*self.command(release, "usr/sbin/haproxy"), "-v"])
+        told = output([*self.command(release, "usr/sbin/haproxy"), "-v"])
         found = re.search(r"version ((\d+)\.(\d+)\S*)", told)
         if not found or (int(found[2]), int(found[3])) < HAPROXY[release]:
             raise PeersError(f"Debian {release} has no HAProxy {HAPROXY[release]} or later: {told}")
@@ -88,7 +88,7 @@ class Peers:
                 f"dpkg-deb: run this on Debian, or unpack the packages below {self.folder}"
             )
         self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with _locked(self.folder / "lock"):
+        with locked(self.folder / "lock"):
             for name in missing:
                 if not self._is_complete(name):
                     self._unpack(name)
@@ -164,7 +164,7 @@ def _download(folder: Path, release: str, packages: Sequence[str]) -> list[Path]
 
 
 def _mirror() -> str:
-    told = _output(["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"])
+    told = output(["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"])
     for line in told.splitlines():
         address, _, release = line.partition(" ")
         # Not `bookworm-security` and the like, which lie elsewhere.
@@ -174,14 +174,18 @@ def _mirror() -> str:
 
 
 def _run(command: Sequence[str]) -> None:
-    _output(command)
+    output(command)
 
 
-def _output(command: Sequence[str]) -> str:
+def output(command: Sequence[str], seconds: float = _SECONDS) -> str:
+    """The stdout of a program that must succeed.
+
+    Raises PeersError.
+    """
     environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=_SECONDS
+            command, env=environment, capture_output=True, text=True, check=False, timeout=seconds
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PeersError(f"{command[0]}: {error}") from error
@@ -192,7 +196,8 @@ def _output(command: Sequence[str]) -> str:
 
 
 @contextmanager
-def _locked(file: Path) -> Iterator[None]:
+def locked(file: Path) -> Iterator[None]:
+    """Holds a lock against other processes that bring peers."""
     with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

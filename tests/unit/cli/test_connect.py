@@ -154,9 +154,11 @@ def test_the_engine_gets_the_logins_trust(connected: Shell, monkeypatch: pytest.
         "ca_pem": None,
         "server_name": None,
         "insecure": False,
+        "keepalive_seconds": 15,
     }
     assert connected.tunnel.settings == expected
     monkeypatch.setenv("TLS_SERVER_NAME", "inside.test")
+    monkeypatch.setenv("LINK_KEEPALIVE_SECONDS", "20")
     connected.log_in(insecure="yes")
     assert connected("connect", "db", "--port", "0").code == 0
     assert connected.tunnel.settings == {
@@ -164,4 +166,14 @@ def test_the_engine_gets_the_logins_trust(connected: Shell, monkeypatch: pytest.
         "ca_pin": None,
         "server_name": "inside.test",
         "insecure": True,
+        "keepalive_seconds": 20,
     }
+
+
+@pytest.mark.parametrize("value", ["0", "3601", "soon", "-1", "1.5", "٣"])
+def test_a_keepalive_that_is_none(connected: Shell, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("LINK_KEEPALIVE_SECONDS", value)
+    result = connected("connect", "db", "--port", "0")
+    assert result.code == 1
+    assert "LINK_KEEPALIVE_SECONDS" in result.err and "1 to 3600" in result.err
+    assert connected.tunnel.settings == {}

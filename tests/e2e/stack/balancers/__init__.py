@@ -1,0 +1,1 @@
+"""Load balancers before a gateway: each runs the file that is shipped for it."""
