@@ -38,6 +38,7 @@ test-rust:
 test-python: setup
 	$(BIN)/python -m tests.e2e.stack.peers
 	$(BIN)/python -m tests.e2e.stack.wheels
+	$(BIN)/python -m tests.e2e.stack.crds
 	$(BIN)/pytest
 
 check: setup ## Lints, types, formats and the boundaries between the parts
