@@ -1,6 +1,6 @@
 # The only developer interface. Every target brings what it needs: `make demo` on a fresh machine is enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rust test-python check bench-access bench-reverse bench-egress format lock wheel clean
+.PHONY: help setup demo test test-rust test-python check bench-access bench-reverse bench-egress bench-proxied format lock wheel clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -60,6 +60,9 @@ bench-reverse: target/bench/.release target/bench/.peers ## Publishing beside HA
 bench-egress: target/bench/.release target/bench/.peers ## Egress beside Envoy, squid and tinyproxy, in one run
 	PYTHONPATH=$(CURDIR)/target/bench/release $(BIN)/python -m benchmarks.egress $(ARGS)
 
+bench-proxied: target/bench/.release target/bench/bin/penstock-echo ## Access behind nginx, HAProxy and Envoy, beside plain gRPC, in one run
+	PYTHONPATH=$(CURDIR)/target/bench/release $(BIN)/python -m benchmarks.proxied $(ARGS)
+
 target/bench/.release: .venv/.core $(PYTHON_SOURCES)
 	@echo "==> A release wheel and the load generator; whole-program optimisation takes some minutes"
 	rm -rf target/bench/wheel target/bench/release
@@ -73,6 +76,10 @@ target/bench/.peers: .venv/.dependencies benchmarks/requirements.lock
 	rm -rf target/bench/peers
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target target/bench/peers -r benchmarks/requirements.lock
 	@touch $@
+
+target/bench/bin/penstock-echo: target/bench/.peers $(wildcard benchmarks/proxied/echo/*)
+	@echo "==> The echo of grpc-go"
+	cd benchmarks/proxied/echo && GOTOOLCHAIN=local $(CURDIR)/target/bench/peers/go/bin/go build -o $(CURDIR)/$@ .
 
 format: .venv/.dependencies ## Format everything
 	$(BIN)/ruff check --fix

@@ -4,7 +4,8 @@ TLS and recording are on, as they are by default."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.access.database import way
@@ -22,15 +23,16 @@ AGENTLESS = "penstock no agent"
 BYTES = "penstock bytes"
 FSYNC = "penstock fsync"
 
-# The logs of production; the stack's own level is for tests.
-_QUIET = {"LOG_LEVEL": "INFO"}
+QUIET = {"LOG_LEVEL": "INFO"}
+"""The logs of production; the stack's own level is for tests."""
+
 _TLS_AGENT = "tls"
 
 
 def penstock(stage: Stage) -> Sequence[Access]:
     """One gateway with an agent in each carrier."""
     port = free_port()
-    stack = _stack(stage, "penstock", {"TUNNEL_LISTEN": f"127.0.0.1:{port}"})
+    stack = quiet(stage.exits, stage.folder / "penstock", {"TUNNEL_LISTEN": f"127.0.0.1:{port}"})
     _tls_agent(stack, port)
     return [
         _way(stage, stack, GRPC, AGENT),
@@ -42,14 +44,15 @@ def penstock(stage: Stage) -> Sequence[Access]:
 
 def durable(stage: Stage) -> Sequence[Access]:
     """A gateway whose recordings survive a loss of power."""
-    stack = _stack(stage, "durable", {"RECORDING_LEVEL": "fsync"})
+    stack = quiet(stage.exits, stage.folder / "durable", {"RECORDING_LEVEL": "fsync"})
     return [_way(stage, stack, FSYNC, AGENT)]
 
 
-def _stack(stage: Stage, name: str, variables: dict[str, str]) -> Stack:
-    stack = stage.exits.enter_context(running(stage.folder / name, {**_QUIET, **variables}))
+def quiet(exits: ExitStack, folder: Path, variables: Mapping[str, str] | None = None) -> Stack:
+    """A stack that logs as in production."""
+    stack = exits.enter_context(running(folder, {**QUIET, **(variables or {})}))
     stack.agents[AGENT].stop()
-    stack.start_agent(AGENT, _QUIET)
+    stack.start_agent(AGENT, QUIET)
     stack.wait_for_agent("online")
     return stack
 
@@ -85,5 +88,5 @@ def _dialling(port: int, issued: dict[str, str]) -> dict[str, str]:
         "PENSTOCK_KEY": f"tls://127.0.0.1:{port}?ca={issued['ca_pin']}",
         "TLS_CERT": issued["cert"],
         "TLS_KEY": issued["key"],
-        **_QUIET,
+        **QUIET,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,16 +30,25 @@ class Balanced:
 
 @contextmanager
 def balanced(
-    folder: Path, peers: Peers, wheels: Path, certificate: Issued, make: Callable[[Site], Balancer]
+    folder: Path,
+    peers: Peers,
+    wheels: Path,
+    certificate: Issued,
+    make: Callable[[Site], Balancer],
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Balanced]:
-    """A load balancer, a gateway that advertises it, an agent and an administrator who came through it."""
+    """A load balancer, a gateway that advertises it, an agent and an administrator who came through it.
+
+    Gateway and agent have the variables.
+    """
     with ExitStack() as exits:
         processes = exits.enter_context(Processes(folder / "logs"))
         gateway = Gateway(folder / "gateway", processes)
         ports = gateway.http_port, gateway.grpc_port
         site = Site(folder / "balancer", processes, peers, wheels, certificate, *ports)
-        url, keepalive = f"https://localhost:{site.port}", {"LINK_KEEPALIVE_SECONDS": str(KEEPALIVE_SECONDS)}
-        gateway.variables = {"API_URL": url, "GRPC_URL": f"grpcs://localhost:{site.port}", **keepalive}
+        url = f"https://localhost:{site.port}"
+        own = {"LINK_KEEPALIVE_SECONDS": str(KEEPALIVE_SECONDS), **(variables or {})}
+        gateway.variables = {"API_URL": url, "GRPC_URL": f"grpcs://localhost:{site.port}", **own}
         gateway.start()
         balancer = make(site)
         balancer.start()
@@ -48,5 +57,5 @@ def balanced(
         trust = {"TLS_CA": str(certificate.ca)}
         stack = Stack(folder, processes, gateway, api, Cli(folder / "admin", processes, trust))
         stack.cli.log_in(url, ADMIN, gateway.password)
-        stack.agent(AGENT, {**trust, **keepalive})
+        stack.agent(AGENT, {**trust, **own})
         yield Balanced(balancer, stack)

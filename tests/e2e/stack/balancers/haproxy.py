@@ -19,6 +19,8 @@ class HAProxy:
 
     site: Site
     release: str = "sid"
+    checks: bool = True
+    """Whether it asks how the links' end fares; what is no gateway may have no answer."""
     process: Process = field(init=False)
     _earlier: list[Process] = field(default_factory=list)
 
@@ -54,6 +56,7 @@ class HAProxy:
             "timeout client          5m": f"timeout client {idle}",
             "timeout server          5m": f"timeout server {idle}",
             "timeout http-keep-alive 1m": f"timeout http-keep-alive {idle}",
+            **({} if self.checks else {"proto h2 check": "proto h2"}),
         }
         return self.site.written("access.cfg", fitted("haproxy/access.cfg", changes))
 

@@ -1,0 +1,1 @@
+"""What a load balancer before the gateway costs."""
