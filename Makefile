@@ -1,6 +1,6 @@
 # The only developer interface. Every target brings what it needs: `make demo` on a fresh machine is enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rust test-python check bench-access bench-reverse bench-egress bench-proxied format lock wheel clean
+.PHONY: help setup demo test test-rust test-python kills check bench-access bench-reverse bench-egress bench-proxied format lock wheel clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -40,6 +40,9 @@ test-python: setup
 	$(BIN)/python -m tests.e2e.stack.wheels
 	$(BIN)/python -m tests.e2e.stack.crds
 	$(BIN)/pytest
+
+kills: setup ## 200 SIGKILLs of gateway and agent at random moments, where the tests do with 20
+	PENSTOCK_KILLS=200 $(BIN)/pytest tests/e2e/test_kills.py
 
 check: setup ## Lints, types, formats and the boundaries between the parts
 	$(BIN)/ruff check

@@ -1,63 +1,19 @@
-"""SIGKILL of the gateway under load: what a client was answered is recorded; and what verify finds out."""
+"""What a crash leaves of a statement that was running; and what verify finds out."""
 
 from __future__ import annotations
 
-import random
 import shutil
 import struct
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.e2e.stack.clients import client_environment, connect, program, psql, run, target
+from tests.e2e.stack.clients import psql
 from tests.e2e.stack.stack import Stack
 from tests.e2e.stack.waiting import until
-
-
-class Talker(threading.Thread):
-    """Asks one question after the other, and notes those that were answered."""
-
-    def __init__(self, port: int, application: str) -> None:
-        super().__init__(name=application, daemon=True)
-        self.application = application
-        self.answered: list[str] = []
-        self.fault: Exception | None = None
-        self._port = port
-
-    def wait_for(self, answers: int) -> None:
-        """Until it got so many."""
-        until(f"{answers} answers", lambda: len(self.answered) >= answers, 60)
-
-    def run(self) -> None:
-        """Until the connection breaks."""
-        try:
-            with connect(self._port, self.application) as connection:
-                while True:
-                    text = f"SELECT '{self.application}-{len(self.answered)}'"
-                    connection.execute(text.encode()).fetchall()
-                    self.answered.append(text)
-        except Exception as error:  # noqa: BLE001 - the test looks at it
-            self.fault = error
-
-
-@contextmanager
-def pgbench(port: int, application: str) -> Iterator[subprocess.Popen[bytes]]:
-    """pgbench for as long as it lasts."""
-    command = [str(program("pgbench")), *target(port), "-n", "-c", "4", "-T", "60", "-M", "extended", "x"]
-    environment = client_environment(application)
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def check_interrupted(stack: Stack, session: dict[str, Any]) -> list[dict[str, Any]]:
@@ -69,43 +25,6 @@ def check_interrupted(stack: Stack, session: dict[str, Any]) -> list[dict[str, A
     statements = stack.api.statements(session["id"])
     assert session["statements"] == len(statements)
     return statements
-
-
-def check_answers(stack: Stack, talker: Talker, sessions: list[dict[str, Any]]) -> None:
-    """What the talker was answered is in its session's recording, and at most one answer more."""
-    for session in sessions:
-        statements = check_interrupted(stack, session)
-        answered = [s["text"] for s in statements if s["rows"] == 1 and s["error"] is None]
-        assert answered[: len(talker.answered)] == talker.answered
-        assert len(answered) <= len(talker.answered) + 1
-
-
-def test_every_answer_that_a_client_got_is_recorded(mortal: Stack) -> None:
-    """Killed at random moments, with pgbench and other clients at work; agent and users come back."""
-    stack = mortal
-    port = stack.forward("db").port
-    assert run([program("pgbench"), *target(port), "-i", "-q", "x"], "prepare").code == 0
-    for round_number in range(3):
-        talkers = [Talker(port, f"talker-{round_number}-{number}") for number in range(3)]
-        with pgbench(port, f"bench-{round_number}") as bench:
-            for talker in talkers:
-                talker.start()
-            talkers[0].wait_for(random.randint(5, 300))
-            stack.gateway.process.kill()
-            for talker in talkers:
-                talker.join(20)
-                assert isinstance(talker.fault, psycopg.OperationalError), talker.fault
-            assert bench.wait(20) != 0
-        stack.gateway.start()
-        stack.wait_for_agent("online")
-        for talker in talkers:
-            sessions = stack.api.sessions(talker.application)
-            assert len(sessions) == 1 or not (sessions or talker.answered)
-            check_answers(stack, talker, sessions)
-        for session in stack.api.sessions(f"bench-{round_number}"):
-            if session["status"] != "closed":
-                check_interrupted(stack, session)
-        assert stack.cli.ok("exec", "db", "-i", "SELECT 'back'", "-o", "csv") == "?column?\nback\n"
 
 
 def test_a_statement_without_an_answer_is_recorded_without_one(mortal: Stack, application: str) -> None:
