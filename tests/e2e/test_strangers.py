@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import ssl
 import struct
 from contextlib import ExitStack
 
@@ -14,6 +12,7 @@ from tests.e2e.stack.cli import Forward
 from tests.e2e.stack.clients import psql
 from tests.e2e.stack.marked import QUERY
 from tests.e2e.stack.stack import Stack
+from tests.e2e.stack.strangers import is_closed, silent_tls, stranger
 from tests.e2e.stack.waiting import until
 
 pytestmark = pytest.mark.usefixtures("nothing_leaks")
@@ -53,38 +52,6 @@ def test_garbage_and_half_open_connections_on_each_port(stack: Stack, applicatio
         )
     assert psql(ports[2], application, "-Atc", "SELECT 6").out == "6\n"
     assert len(stack.api.get("sessions", limit=200)["items"]) == min(before + 3, 200)
-
-
-def stranger(port: int, words: bytes) -> socket.socket:
-    """Somebody who says this and then nothing."""
-    client = socket.create_connection(("127.0.0.1", port))
-    client.settimeout(5)
-    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-        client.sendall(words)
-    client.setblocking(False)
-    return client
-
-
-def silent_tls(port: int) -> ssl.SSLSocket:
-    """Somebody who finishes the handshake and then says nothing."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    client = context.wrap_socket(socket.create_connection(("127.0.0.1", port)))
-    client.setblocking(False)
-    return client
-
-
-def is_closed(client: socket.socket) -> bool:
-    """True once the other side has closed."""
-    try:
-        while client.recv(65536):
-            pass
-    except (BlockingIOError, ssl.SSLWantReadError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def test_garbage_is_told_what_is_wrong(stack: Stack) -> None:

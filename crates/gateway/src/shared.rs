@@ -14,7 +14,7 @@ use crate::{
     http::Api,
     metrics::Metrics,
     public::Public,
-    registry::{Agents, Cancels, Credentials, Sessions},
+    registry::{Agents, Cancels, Credentials, Sessions, Turns},
 };
 
 /// Credit of each HTTP/2 stream, in bytes: a carrier's inner connection is one stream, and does the limiting.
@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub agents: Agents,
     /// Clients' links, by their token.
     pub clients: Credentials,
+    /// Whose turn it is to have a session decided, by token.
+    pub turns: Turns,
     /// Agents' links on mutual TLS, by their certificate.
     pub certificates: Credentials,
     pub api: Api,
@@ -55,6 +57,7 @@ impl Shared {
             recorder,
             agents: Agents::default(),
             clients: Credentials::default(),
+            turns: Turns::default(),
             certificates: Credentials::default(),
             api: Api::new(&config),
             sessions: Sessions::default(),

@@ -117,8 +117,9 @@ async fn client(
     options.header_fields = shared.config.header_fields;
     options.resets_per_minute = shared.config.resets_per_minute;
     let name = principal.name().to_owned();
+    let turns = shared.turns.of(&token);
     let serving = serve(bytes, options, |incoming| {
-        session::run(Arc::clone(&shared), principal.clone(), address.clone(), incoming)
+        session::run(Arc::clone(&shared), principal.clone(), address.clone(), turns.clone(), incoming)
     });
     let ended = tokio::select! {
         ended = serving => ended,

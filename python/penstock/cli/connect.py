@@ -15,6 +15,7 @@ from urllib.parse import quote
 import click
 
 from penstock.cli.errors import Refusal, note
+from penstock.cli.open_files import raise_open_files
 from penstock.cli.output import output_option
 from penstock.cli.signals import told_to_stop
 from penstock.cli.state import State
@@ -55,6 +56,7 @@ def connect(state: State, name: str, port: int | None, socket: bool) -> None:
         raise click.UsageError("--port and --socket exclude each other.")
     from penstock.cli.tunnel import open_tunnel
 
+    raise_open_files()
     with told_to_stop() as stop, open_tunnel(state, name) as (tunnel, connection), ExitStack() as stack:
         if socket:
             place = _forward_socket(stack, tunnel, connection)

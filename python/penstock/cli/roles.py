@@ -7,6 +7,7 @@ from typing import cast
 
 from penstock.cli.errors import Refusal
 from penstock.cli.lazy import Lazy
+from penstock.cli.open_files import raise_open_files
 
 # Named, not imported: the composition root stands above the command line.
 _ROLES = {
@@ -21,6 +22,7 @@ _ROLES = {
 
 def run_role(role: str, *settings: object) -> None:
     """Runs it until it is told to stop. Raises :class:`Refusal` if it ended with an error."""
+    raise_open_files()
     code = cast("Callable[..., int | None]", _ROLES[role].load())(*settings)
     if code:
         raise Refusal(f"The {role} ended with an error.", hint="Its log above says why.")

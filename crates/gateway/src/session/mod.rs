@@ -14,7 +14,7 @@ use penstock_link::{Incoming, Open};
 
 pub(crate) use self::recording::Recording;
 use self::running::Running;
-use crate::shared::Shared;
+use crate::{registry::Queue, shared::Shared};
 
 /// A session that was decided and has not begun.
 pub(crate) struct Session {
@@ -22,12 +22,20 @@ pub(crate) struct Session {
     pub principal: Principal,
     pub peer: String,
     pub plan: Arc<Plan>,
+    /// Of the client's credential.
+    turns: Queue,
 }
 
 /// Answers one client's request for a session, and carries it to its end.
-pub(crate) async fn run(shared: Arc<Shared>, principal: Principal, peer: String, mut incoming: Incoming) {
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    principal: Principal,
+    peer: String,
+    turns: Queue,
+    mut incoming: Incoming,
+) {
     let decided = tokio::select! {
-        decided = decide(&shared, &principal, &peer, incoming.open.clone()) => decided,
+        decided = decide(&shared, &principal, &peer, &turns, incoming.open.clone()) => decided,
         () = incoming.gone() => return,
     };
     let plan = match decided {
@@ -45,7 +53,7 @@ pub(crate) async fn run(shared: Arc<Shared>, principal: Principal, peer: String,
             return;
         }
     };
-    let session = Session { shared, principal, peer, plan };
+    let session = Session { shared, principal, peer, plan, turns };
     match session.plan.protocol.clone() {
         Protocol::Tcp => tcp::run(session, stream).await,
         Protocol::Postgres(login) => postgres::run(session, login, stream).await,
@@ -56,6 +64,7 @@ async fn decide(
     shared: &Shared,
     principal: &Principal,
     peer: &str,
+    turns: &Queue,
     open: Option<Open>,
 ) -> Result<Plan, Error> {
     if let Some(error) = shared.draining() {
@@ -68,13 +77,14 @@ async fn decide(
             "clients open sessions on connections, nothing else",
         ));
     };
+    let _turn = turns.turn().await;
     shared.asker.decide(&shared.metrics, principal.clone(), connection, peer.to_owned()).await
 }
 
 impl Session {
     /// Writes the session down, in the store and as the recording's first record, before anything is opened.
     pub(crate) async fn begin(&self, client: Client) -> Result<Running, Error> {
-        let Self { shared, principal, peer, plan } = self;
+        let Self { shared, principal, peer, plan, turns } = self;
         let recording = Recording::open(&shared.recorder, &plan.recording).await?;
         let begin = Begin {
             session: plan.session.clone(),
@@ -92,7 +102,10 @@ impl Session {
         let named =
             Event::Client { user: client.user, database: client.database, application: client.application };
         recording.record(&[opened, named]).await?;
-        shared.asker.begin(&shared.metrics, begin).await?;
+        {
+            let _turn = turns.turn().await;
+            shared.asker.begin(&shared.metrics, begin).await?;
+        }
         let token = match principal {
             Principal::User { token, .. } => Some(token.clone()),
             Principal::Agent { .. } | Principal::Worker { .. } => None,
