@@ -147,6 +147,36 @@ def test_killed_and_started_again(behind: Balanced, application: str) -> None:
     assert stack.cli.json("status")["user"]["email"] == ADMIN
 
 
+def test_a_refusal_comes_through_it_whole(behind: Balanced) -> None:
+    """An agent whose key is wrong learns that, and not that something in between answered so."""
+    stack = behind.stack
+    key = stack.api.post("agents", name="stranger")["key"]
+    stack.keys["stranger"] = key.replace(key[key.index("@") - 6 : key.index("@")], "aaaaaa", 1)
+    agent = stack.start_agent("stranger", behind.trust)
+    assert agent.wait(60) == 1
+    assert "the agent's key is wrong, or the agent was deleted" in agent.log.read_text("utf-8")
+    stack.api.delete("agents/stranger")
+
+
+def test_the_gateway_is_away_for_a_while(behind: Balanced, application: str) -> None:
+    """What the load balancer answers in its place drives no agent away, not even one that starts then."""
+    stack = behind.stack
+    stack.keys["early"] = stack.api.post("agents", name="early")["key"]
+    stack.gateway.process.kill()
+    early = stack.start_agent("early", behind.trust)
+    # Envoy answers calls that are gRPC in gRPC, the others with a page.
+    words = "answered Unavailable" if isinstance(behind.balancer, Envoy) else "in the gateway's place"
+    until("it says who answered", lambda: words in early.log.read_text("utf-8"))
+    stack.gateway.start()
+    until("the API is back", lambda: stack.api.http.get("healthz").is_success, 60)
+    for name in (AGENT, "early"):
+        stack.wait_for_agent("online", name, 60)
+    with session(stack.forward("db").port, application) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    early.end()
+    stack.api.delete("agents/early")
+
+
 def _psql(port: int, application: str) -> subprocess.Popen[bytes]:
     command = [str(program("psql")), *target(port), "-d", "anything", "-X", "-c", RESULT]
     environment = client_environment(application)
@@ -164,12 +194,12 @@ class Mute(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def service(self, details: Any) -> Any:
         """The handler of the one method there is."""
-        assert details.method == "/protobuf.Transport/Connect"
-        return grpc.stream_stream_rpc_method_handler(self.connect)
+        found = details.method == "/protobuf.Transport/Connect"
+        return grpc.stream_stream_rpc_method_handler(self.connect) if found else None
 
     def connect(self, _requests: Any, context: Any) -> Iterator[bytes]:
         """Headers, and then nothing."""
-        context.send_initial_metadata(())
+        context.send_initial_metadata((("mute", "so"),))
         context.add_callback(self.over.set)
         self.over.wait(60)
         yield from ()
@@ -194,53 +224,18 @@ def test_silence_is_cut(
     credentials = grpc.ssl_channel_credentials(certificate.ca.read_bytes())
     with Processes(folder / "logs") as processes:
         site = Site(folder / "balancer", processes, peers, wheels, certificate, free_port(), grpc_port)
-        make(site).start()
+        # Whether it is well is not to be asked here.
+        balancer = HAProxy(site, checks=False) if make is HAProxy else make(site)
+        balancer.start()
         with grpc.secure_channel(f"localhost:{site.port}", credentials) as channel:
             call = channel.stream_stream("/protobuf.Transport/Connect")(iter(never.wait, True), timeout=60)
             with pytest.raises(grpc.RpcError) as cut:
                 list(call)
             assert cut.value.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
-            assert call.initial_metadata() is not None
+            assert ("mute", "so") in call.initial_metadata()
         never.set()
     handler.over.set()
     server.stop(0).wait(10)
-
-
-# nginx as its users write it
-
-
-MINIMAL = """
-server {{
-    listen 127.0.0.1:{port} ssl http2;
-    server_name localhost;
-    ssl_certificate {cert};
-    ssl_certificate_key {key};
-    location /protobuf.Transport/Connect {{
-        client_max_body_size 0;
-        grpc_pass grpc://127.0.0.1:{grpc_port};
-        break;
-    }}
-    location / {{
-        proxy_pass http://127.0.0.1:{http_port};
-    }}
-}}
-"""
-
-
-def minimal(site: Site) -> Nginx:
-    """The least that carries both, with all the rest as nginx has it."""
-    places = {"port": site.port, "grpc_port": site.grpc_port, "http_port": site.http_port}
-    return Nginx(site, MINIMAL.format(cert=site.certificate.cert, key=site.certificate.key, **places))
-
-
-def test_nginx_with_two_locations_and_nothing_else(
-    root: Path, peers: Peers, wheels: Path, certificates: Certificates, postgres: Postgres, application: str
-) -> None:
-    """A server block of somebody who has read no manual of ours."""
-    with balanced(root / application, peers, wheels, certificates.edge, minimal) as behind:
-        behind.stack.connection("db", postgres.env())
-        rows = behind.stack.cli.json("exec", "db", "-i", "SELECT repeat('x', 3000000) AS large")
-        assert [len(row["large"]) for row in rows] == [3_000_000]
 
 
 @pytest.mark.parametrize("release", HAPROXY)

@@ -26,6 +26,8 @@ class Balanced:
 
     balancer: Balancer
     stack: Stack
+    trust: Mapping[str, str]
+    """The environment of whoever believes the load balancer's certificate."""
 
 
 @contextmanager
@@ -36,10 +38,11 @@ def balanced(
     certificate: Issued,
     make: Callable[[Site], Balancer],
     variables: Mapping[str, str] | None = None,
+    grpc_host: str = "localhost",
 ) -> Iterator[Balanced]:
     """A load balancer, a gateway that advertises it, an agent and an administrator who came through it.
 
-    Gateway and agent have the variables.
+    Gateway and agent have the variables. The API is at ``localhost``.
     """
     with ExitStack() as exits:
         processes = exits.enter_context(Processes(folder / "logs"))
@@ -48,7 +51,7 @@ def balanced(
         site = Site(folder / "balancer", processes, peers, wheels, certificate, *ports)
         url = f"https://localhost:{site.port}"
         own = {"LINK_KEEPALIVE_SECONDS": str(KEEPALIVE_SECONDS), **(variables or {})}
-        gateway.variables = {"API_URL": url, "GRPC_URL": f"grpcs://localhost:{site.port}", **own}
+        gateway.variables = {"API_URL": url, "GRPC_URL": f"grpcs://{grpc_host}:{site.port}", **own}
         gateway.start()
         balancer = make(site)
         balancer.start()
@@ -58,4 +61,4 @@ def balanced(
         stack = Stack(folder, processes, gateway, api, Cli(folder / "admin", processes, trust))
         stack.cli.log_in(url, ADMIN, gateway.password)
         stack.agent(AGENT, {**trust, **own})
-        yield Balanced(balancer, stack)
+        yield Balanced(balancer, stack, trust)

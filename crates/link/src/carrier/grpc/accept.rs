@@ -72,7 +72,8 @@ fn anonymous() -> Error {
         .hint("agents send the key in PENSTOCK_KEY, clients the token of `penstock login`")
 }
 
-fn status(error: &Error) -> Status {
+/// An error as a call's status, with its problem document beside.
+pub(super) fn status(error: &Error) -> Status {
     let code = match error.code {
         Code::Unauthenticated => tonic::Code::Unauthenticated,
         Code::Forbidden | Code::TargetDenied | Code::Killed | Code::Expired => tonic::Code::PermissionDenied,

@@ -8,7 +8,9 @@ use penstock_domain::{Code, Error, Problem, Side};
 use tokio::{net::TcpStream, time::timeout};
 use tonic::{Request, Status, transport::Channel};
 
-use super::{Identity, PROBLEM_HEADER, PacketStream, packets::Outbound, protobuf::transport_client};
+use super::{
+    Identity, PROBLEM_HEADER, PacketStream, genuine::Genuine, packets::Outbound, protobuf::transport_client,
+};
 use crate::{Endpoint, FRAME_BYTES, tls};
 
 /// Credit of the outer stream and connection, in bytes. It has one stream, so both are the same; the inner
@@ -68,7 +70,8 @@ impl Dialler {
             )
             .hint("copy it again, whole and without line breaks"));
         }
-        let response = transport_client::TransportClient::new(channel.clone())
+        let checked = Genuine::new(channel.clone(), self.endpoint.authority());
+        let response = transport_client::TransportClient::new(checked)
             .max_decoding_message_size(2 * FRAME_BYTES as usize)
             .connect(request)
             .await

@@ -3,6 +3,7 @@
 
 mod accept;
 mod dial;
+mod genuine;
 mod identity;
 mod packets;
 
