@@ -1,8 +1,9 @@
 # The only developer interface. Every target brings what it needs: `make demo` on a fresh machine is enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rust test-python kills check bench-access bench-reverse bench-egress bench-proxied format lock wheel clean
+.PHONY: help setup demo test test-rust test-python kills check bench-access bench-reverse bench-egress bench-proxied fuzz format lock wheel clean
 
 PYTHON ?= python3
+FUZZ_SECONDS ?= 60
 BIN := .venv/bin
 CARGO ?= cargo
 PYTHON_SOURCES := $(shell find python -name '*.py')
@@ -83,6 +84,12 @@ target/bench/.peers: .venv/.dependencies benchmarks/requirements.lock
 target/bench/bin/penstock-echo: target/bench/.peers $(wildcard benchmarks/proxied/echo/*)
 	@echo "==> The echo of grpc-go"
 	cd benchmarks/proxied/echo && GOTOOLCHAIN=local $(CURDIR)/target/bench/peers/go/bin/go build -o $(CURDIR)/$@ .
+
+fuzz: ## Fuzz each codec for FUZZ_SECONDS; needs a nightly Rust and cargo-fuzz
+	@set -e; for target in $$($(CARGO) fuzz list); do \
+		echo "==> $$target"; \
+		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS); \
+	done
 
 format: .venv/.dependencies ## Format everything
 	$(BIN)/ruff check --fix

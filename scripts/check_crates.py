@@ -22,6 +22,7 @@ OURS: dict[str, set[str]] = {
     "egress": {"admin", "domain", "http", "link", "relay"},
     "gateway": {"admin", "domain", "egress", "http", "ingress", "inspect", "link", "record", "relay"},
     "load": set(),
+    "fuzz": {"domain", "egress", "http", "inspect", "link", "record", "relay"},
     "python": {
         "domain",
         "agent",

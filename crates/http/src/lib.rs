@@ -6,6 +6,8 @@
 mod acceptor;
 pub mod body;
 mod connection;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod headers;
 mod limits;
 mod listener;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use ppp::{v1, v2};
-use tokio::{io::AsyncReadExt as _, net::TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// What version 2 begins with, and enough to tell version 1 from it.
 const SIGNATURE: usize = 12;
@@ -18,21 +18,21 @@ const V1_BYTES: usize = 107;
 const V2_BYTES: usize = 4096;
 
 /// Reads the header, and not a byte more; the address it tells, or none for the balancer's own probes.
-pub(crate) async fn read(tcp: &mut TcpStream) -> io::Result<Option<SocketAddr>> {
+pub(crate) async fn read<T: AsyncRead + Unpin>(io: &mut T) -> io::Result<Option<SocketAddr>> {
     let mut header = vec![0; SIGNATURE];
-    tcp.read_exact(&mut header).await?;
+    io.read_exact(&mut header).await?;
     if header == v2::PROTOCOL_PREFIX {
-        return version_2(tcp, header).await;
+        return version_2(io, header).await;
     }
-    version_1(tcp, header).await
+    version_1(io, header).await
 }
 
-async fn version_1(tcp: &mut TcpStream, mut line: Vec<u8>) -> io::Result<Option<SocketAddr>> {
+async fn version_1<T: AsyncRead + Unpin>(io: &mut T, mut line: Vec<u8>) -> io::Result<Option<SocketAddr>> {
     while !line.ends_with(b"\r\n") {
         if line.len() >= V1_BYTES || !line.starts_with(b"PROXY ") {
             return Err(malformed(&"it is neither version 1 nor version 2"));
         }
-        line.push(tcp.read_u8().await?);
+        line.push(io.read_u8().await?);
     }
     let header = v1::Header::try_from(line.as_slice()).map_err(|error| malformed(&error))?;
     Ok(match header.addresses {
@@ -42,8 +42,8 @@ async fn version_1(tcp: &mut TcpStream, mut line: Vec<u8>) -> io::Result<Option<
     })
 }
 
-async fn version_2(tcp: &mut TcpStream, mut header: Vec<u8>) -> io::Result<Option<SocketAddr>> {
-    let (command, family, length) = (tcp.read_u8().await?, tcp.read_u8().await?, tcp.read_u16().await?);
+async fn version_2<T: AsyncRead + Unpin>(io: &mut T, mut header: Vec<u8>) -> io::Result<Option<SocketAddr>> {
+    let (command, family, length) = (io.read_u8().await?, io.read_u8().await?, io.read_u16().await?);
     if usize::from(length) > V2_BYTES {
         return Err(malformed(&"it is too long"));
     }
@@ -52,7 +52,7 @@ async fn version_2(tcp: &mut TcpStream, mut header: Vec<u8>) -> io::Result<Optio
     let fixed = header.len();
     header.resize(fixed + usize::from(length), 0);
     if let Some(rest) = header.get_mut(fixed..) {
-        tcp.read_exact(rest).await?;
+        io.read_exact(rest).await?;
     }
     let header = v2::Header::try_from(header.as_slice()).map_err(|error| malformed(&error))?;
     Ok(match (header.command, header.addresses) {
@@ -72,7 +72,10 @@ fn malformed(why: &dyn std::fmt::Display) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use tokio::{io::AsyncWriteExt as _, net::TcpListener};
+    use tokio::{
+        io::AsyncWriteExt as _,
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
 

@@ -36,8 +36,9 @@ impl Endpoint {
             Some("tls") => (true, true),
             _ => return Err(malformed("has no scheme that is spoken here")),
         };
-        let host = uri.host().ok_or_else(|| malformed("names no host"))?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = uri.host().map(|host| host.trim_start_matches('[').trim_end_matches(']').to_owned());
+        // `http` takes an authority that is a port alone.
+        let host = host.filter(|host| !host.is_empty()).ok_or_else(|| malformed("names no host"))?;
         let port = uri.port_u16().unwrap_or(if tunnel { 8443 } else { 8010 });
         let endpoint = Self { host, port, tls, tunnel };
         if !tls && !insecure && !endpoint.is_loopback() {
@@ -90,7 +91,7 @@ mod tests {
 
     #[test]
     fn names_what_is_wrong() {
-        for url in ["", "127.0.0.1:8010", "ftp://x:1", "grpcs://"] {
+        for url in ["", "127.0.0.1:8010", "ftp://x:1", "grpcs://", "grpcs://:443", "tls://:1gw:443"] {
             assert_eq!(Endpoint::parse(url, false).unwrap_err().code, Code::Malformed, "{url}");
         }
     }

@@ -9,6 +9,8 @@ mod dialling;
 mod endpoint;
 mod exchange;
 mod frames;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod gather;
 mod in_flight;
 mod keepalive;

@@ -3,7 +3,7 @@
 mod accept;
 mod dial;
 mod flavour;
-mod preface;
+pub(crate) mod preface;
 
 pub use accept::{Accepted, Acceptor};
 pub use dial::Dialler;

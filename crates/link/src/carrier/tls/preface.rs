@@ -92,7 +92,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Dialler<T> {
 
 /// The accepting side, whose stack requests.
 #[derive(Debug)]
-pub(super) struct Acceptor<T> {
+pub(crate) struct Acceptor<T> {
     inner: T,
     /// Bytes of the stack's preface that were dropped.
     dropped: usize,
@@ -101,7 +101,7 @@ pub(super) struct Acceptor<T> {
 }
 
 impl<T> Acceptor<T> {
-    pub(super) const fn new(inner: T) -> Self {
+    pub(crate) const fn new(inner: T) -> Self {
         Self { inner, dropped: 0, seen: 0 }
     }
 }

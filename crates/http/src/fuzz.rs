@@ -1,0 +1,19 @@
+//! What fuzz targets see of a port, and nobody else.
+
+use std::{io, net::SocketAddr};
+
+use http::Request;
+use tokio::io::AsyncRead;
+
+/// The address that a PROXY header tells.
+///
+/// # Errors
+/// It cannot be read.
+pub async fn proxy_header<T: AsyncRead + Unpin>(io: &mut T) -> io::Result<Option<SocketAddr>> {
+    crate::proxy_protocol::read(io).await
+}
+
+/// Why a request is refused.
+pub fn fault<B>(request: &Request<B>, most_fields: usize) -> Option<&'static str> {
+    crate::shape::fault(request, most_fields)
+}

@@ -1,0 +1,21 @@
+//! What fuzz targets see of a link, and nobody else.
+
+use tokio::io::AsyncRead;
+use tokio_util::sync::CancellationToken;
+
+use crate::{carrier::tls::preface::Acceptor, frames::Frames};
+
+/// The frames that a stack which requests is given.
+pub fn requesting<T: AsyncRead + Unpin>(inner: T) -> impl AsyncRead + Unpin {
+    Frames::requesting(inner)
+}
+
+/// The preface and the frames that a stack which serves is given.
+pub fn serving<T: AsyncRead + Unpin>(inner: T) -> impl AsyncRead + Unpin {
+    Frames::serving(inner, None, CancellationToken::new())
+}
+
+/// What stands behind the preface of a peer that dialled in order to serve.
+pub fn accepting<T: AsyncRead + Unpin>(inner: T) -> impl AsyncRead + Unpin {
+    Acceptor::new(inner)
+}
