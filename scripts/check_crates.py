@@ -43,8 +43,8 @@ KEPT: dict[str, tuple[set[str], str]] = {
     "rustls": ({"link"}, "one place builds TLS configurations"),
     "h2": ({"link"}, "one link layer"),
     "hyper": (
-        {"admin", "egress", "gateway", "http", "ingress", "worker"},
-        "HTTP is spoken by the listener stack and by the ways through",
+        {"admin", "egress", "gateway", "http", "ingress", "link", "worker"},
+        "HTTP is spoken by the listener stack, by the ways through, and to a forward proxy before a link",
     ),
     "hickory-resolver": ({"egress"}, "one DNS cache"),
     "tonic": ({"link", "gateway"}, "gRPC is a carrier and a health check"),

@@ -255,6 +255,19 @@ class Settings(BaseSettings):
         alias="TLS_SERVER_NAME",
         description="The name that an agent, worker or client expects in the other side's certificate.",
     )
+    https_proxy: SecretStr | None = Field(
+        None,
+        alias="HTTPS_PROXY",
+        description="The forward proxy through which an agent, worker or client dials, by CONNECT: "
+        "`http://HOST:PORT` or `https://HOST:PORT`, with `NAME:PASSWORD@` before the host if it asks. This "
+        "machine is reached without it. `https_proxy` is read too.",
+    )
+    no_proxy: str | None = Field(
+        None,
+        alias="NO_PROXY",
+        description="What is reached without the forward proxy, comma separated: names with all below them, "
+        "addresses, `CIDR`, or `*`. `no_proxy` is read too.",
+    )
     key: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("PENSTOCK_KEY", "HOOP_KEY", "HOOP_DSN"),

@@ -48,6 +48,8 @@ class WorkerPool:
       that is not the host.
     * ``certificate``, ``key``: who the worker is. ``ca``, ``upstream_ca``: whom to believe; without them the
       system's roots.
+    * ``https_proxy``: the forward proxy on the way, a URL with its credential; ``no_proxy``: what is reached
+      without it. The environment is not read.
     * ``connections``: links to hold; ``max_concurrent_streams``: requests that may be open on each.
     * ``flavour``: ``h2``, which HAProxy speaks, or the experimental ``rh2``.
     * ``keepalive_seconds``: silence after which a link is probed. ``admin_listen``: a port for metrics.
@@ -66,6 +68,8 @@ class WorkerPool:
         key: Pem | None = None,
         ca: Pem | None = None,
         server_name: str | None = None,
+        https_proxy: str | None = None,
+        no_proxy: str | None = None,
         connections: int = 1,
         max_concurrent_streams: int = 100,
         flavour: Flavour = "h2",
@@ -87,6 +91,8 @@ class WorkerPool:
             key_pem=pem("key", key),
             ca_pem=optional_pem("ca", ca),
             server_name=server_name,
+            https_proxy=https_proxy,
+            no_proxy=no_proxy,
             connections=between(1, _CONNECTIONS, "connections", connections),
             streams=between(1, _STREAMS, "max_concurrent_streams", max_concurrent_streams),
             flavour=flavour,

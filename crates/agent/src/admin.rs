@@ -24,6 +24,7 @@ pub(crate) struct AgentAdmin<S> {
 struct Metrics {
     registry: Registry,
     links: Gauge,
+    dials: Counter,
     streams: Gauge,
     opened: Counter,
     refused: Counter,
@@ -42,6 +43,7 @@ impl Metrics {
         let mut metrics = Self { registry: Registry::with_prefix("penstock_agent"), ..Self::default() };
         let registry = &mut metrics.registry;
         registry.register("links", "Links that are up", metrics.links.clone());
+        registry.register("dials", "Attempts to dial", metrics.dials.clone());
         registry.register("streams", "Open streams to targets", metrics.streams.clone());
         registry.register("targets_opened", "Targets that were opened", metrics.opened.clone());
         registry.register("targets_refused", "Targets that were not", metrics.refused.clone());
@@ -55,6 +57,7 @@ impl<S: Fn() -> Standing + Send + Sync + 'static> Admin for AgentAdmin<S> {
     fn metrics(&self) -> Option<String> {
         let metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
         let (standing, totals) = ((self.standing)(), self.state.totals());
+        metrics.dials.inc_by(standing.dials.saturating_sub(metrics.dials.get()));
         metrics.links.set(i64::try_from(standing.links).unwrap_or(i64::MAX));
         metrics.streams.set(i64::try_from(totals.streams).unwrap_or(i64::MAX));
         for (counter, total) in [

@@ -54,6 +54,9 @@ impl Forward {
                 let meter = Meter::default();
                 if let Err(error) = splice(stream, socket, &meter).await {
                     tracing::debug!(target: "penstock::client", %error, "stream cut");
+                    if links.has_drained() {
+                        return Err(drained());
+                    }
                     if link_lost(&error) {
                         return Err(lost());
                     }
@@ -80,4 +83,9 @@ fn lost() -> Error {
         "the link to the gateway was lost, and a session with it; what it returned last is incomplete",
     )
     .hint("connect again: the gateway is dialled anew; where that happens often, look at the timeouts of what is in between")
+}
+
+fn drained() -> Error {
+    Error::new(Code::Draining, Side::Gateway, "the gateway was shut down, and ended a session")
+        .hint("connect again: the gateway is dialled anew as soon as it is back")
 }

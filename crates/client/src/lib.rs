@@ -95,6 +95,14 @@ impl Client {
         self.notices.lock().await.recv().await
     }
 
+    /// Stops listening, and waits so long for the sessions that are open. Says whether all have ended; may be called
+    /// again.
+    pub async fn drain(&self, limit: Duration) -> bool {
+        self.stop.cancel();
+        self.tasks.close();
+        tokio::time::timeout(limit, self.tasks.wait()).await.is_ok()
+    }
+
     /// Stops listening, lets streams end whose local side has just closed, and ends the others.
     pub async fn shutdown(&self) {
         self.stop.cancel();

@@ -198,11 +198,11 @@ impl Gateway {
         self.shared.agents.end(name)
     }
 
-    /// Not ready, no new links, sessions or requests; running ones may finish for `grace`, then they are ended and
-    /// recordings closed.
+    /// Not ready, no new links, sessions or requests, and whoever dialled is asked to dial elsewhere; what runs may
+    /// finish for `grace`, then it is ended and recordings closed.
     pub async fn shutdown(&self, grace: Duration) {
         self.ready(false);
-        self.shared.drain.cancel();
+        self.shared.begin_drain(grace);
         tokio::join!(self.end_sessions(grace), self.end_requests(grace), self.end_tunnels(grace));
         self.shared.close.cancel();
     }
@@ -221,7 +221,11 @@ impl Gateway {
 
     async fn end_sessions(&self, grace: Duration) {
         if tokio::time::timeout(grace, self.shared.sessions.empty()).await.is_err() {
-            self.shared.sessions.end_all(Status::Closed, "the gateway was shut down");
+            let reason = format!(
+                "terminating connection: the gateway is shutting down, and waited {} s for the session to end",
+                grace.as_secs()
+            );
+            self.shared.sessions.end_all(Status::Closed, &reason);
             // Sessions end within a second; the rest is for their recordings.
             let _ended = tokio::time::timeout(Duration::from_secs(10), self.shared.sessions.empty()).await;
         }

@@ -1,11 +1,15 @@
 //! What the parts of one gateway share. Built once, in [`crate::Gateway::start`].
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use penstock_domain::{Code, Decider, Error, Side};
 use penstock_http::{Accepting, Acceptor, Server};
 use penstock_record::Recorder;
-use tokio::sync::watch;
+use rand::Rng as _;
+use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -19,6 +23,9 @@ use crate::{
 
 /// Credit of each HTTP/2 stream, in bytes: a carrier's inner connection is one stream, and does the limiting.
 const WINDOW: u32 = 4 * 1024 * 1024;
+
+/// Agents' links that are asked to go elsewhere in a second: each is a handshake and a login at whoever takes it.
+const LINKS_PER_SECOND: u32 = 200;
 
 pub(crate) struct Shared {
     pub config: Config,
@@ -40,6 +47,8 @@ pub(crate) struct Shared {
     pub ready: Ready,
     /// No new links or sessions.
     pub drain: CancellationToken,
+    /// Over which time the agents' links are asked for others elsewhere, once it drains.
+    pub spread: OnceLock<Duration>,
     /// Everything ends.
     pub close: CancellationToken,
 }
@@ -64,6 +73,7 @@ impl Shared {
             cancels: Cancels::default(),
             ready: Ready::default(),
             drain: CancellationToken::new(),
+            spread: OnceLock::new(),
             close: CancellationToken::new(),
             config,
         })
@@ -83,6 +93,24 @@ impl Shared {
     pub(crate) fn server(&self, port: &'static str, acceptor: Acceptor) -> Server {
         let (ports, drain) = (self.metrics.ports.clone(), CancellationToken::new());
         Server::new(port, acceptor, self.config.limits(), ports, WINDOW, drain, self.close.clone())
+    }
+
+    /// Begins to drain. Links of agents are then asked for others at [`Shared::leaving`], so many each second that
+    /// whoever takes them keeps up, and well before `grace` is over.
+    pub(crate) fn begin_drain(&self, grace: Duration) {
+        let links = u32::try_from(self.agents.links()).unwrap_or(u32::MAX);
+        let spread = (Duration::from_secs(1) / LINKS_PER_SECOND).saturating_mul(links).min(grace / 2);
+        // It drains once.
+        let _drains_already = self.spread.set(spread);
+        self.drain.cancel();
+    }
+
+    /// Resolves when one of the agents' links should go, at any moment of the time that all have for it.
+    pub(crate) async fn leaving(&self) {
+        self.drain.cancelled().await;
+        let spread = self.spread.get().copied().unwrap_or_default();
+        let moment = rand::rng().random_range(Duration::ZERO..=spread);
+        sleep(moment).await;
     }
 
     /// The refusal of whatever is new while draining.

@@ -92,9 +92,15 @@ where
     shared.metrics.link_opened("agent");
     shared.agents.add(name, link.clone());
     tracing::info!(target: "penstock::link", agent = name, peer = address, "agent's link up");
+    let elsewhere = async {
+        shared.leaving().await;
+        link.go_away();
+        pending::<Infallible>().await
+    };
     tokio::select! {
         () = link.lost() => {}
         () = close.cancelled() => link.close(),
+        never = elsewhere => match never {},
     }
     tracing::info!(target: "penstock::link", agent = name, peer = address, "agent's link down");
 }

@@ -180,10 +180,11 @@ impl Ingress {
         self.0.flights.len()
     }
 
-    /// Lets requests finish for `grace`; then ends them, and every link with GOAWAY. Whoever owns the ports has
-    /// closed them before.
+    /// Asks every worker to dial elsewhere (GOAWAY), and lets requests finish for `grace`; then ends them, and every
+    /// link. Whoever owns the ports has closed them before.
     pub async fn shutdown(&self, grace: Duration) {
         self.0.flights.close();
+        self.0.workers.go_away();
         let _finished = timeout(grace, self.0.flights.wait()).await;
         self.0.leave.cancel();
         self.0.close.cancel();

@@ -122,6 +122,11 @@ impl Worker {
         last
     }
 
+    /// Asks for other links in the place of these, which let their requests finish.
+    pub(crate) fn go_away(&self) {
+        self.links.load().iter().for_each(|link| link.link.go_away());
+    }
+
     /// Ends its links; their requests are reset.
     pub(crate) fn close(&self) -> usize {
         let links = self.links.load();

@@ -149,6 +149,13 @@ impl Workers {
             .sum()
     }
 
+    /// Asks every worker to dial elsewhere.
+    pub(crate) fn go_away(&self) {
+        for group in self.lock().groups.values() {
+            group.list().iter().for_each(|worker| worker.go_away());
+        }
+    }
+
     /// Ends the links of a certificate's owner, and takes no more of it; says how many.
     pub(crate) fn revoke(&self, who: &str) -> usize {
         self.lock().revoked.insert(who.to_owned());

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Endpoint,
     carrier::{Dialler, grpc, tls},
+    forward_proxy::ForwardProxy,
     tls::{Connector, Identity, Trust},
 };
 
@@ -25,6 +26,12 @@ pub struct Address {
     /// The name that the certificate must hold, if not the host.
     #[serde(default)]
     pub server_name: Option<String>,
+    /// The forward proxy on the way: `http://` or `https://`, with its credential if it asks for one.
+    #[serde(default, skip_serializing)]
+    pub https_proxy: Option<String>,
+    /// Hosts and networks that are reached without it.
+    #[serde(default)]
+    pub no_proxy: Option<String>,
     /// Allows plaintext beyond this machine.
     #[serde(default)]
     pub insecure: bool,
@@ -67,7 +74,8 @@ impl Address {
         let identity = Identity { chain_pem, key_pem };
         let alpn = [self.flavour.alpn()];
         let connector = Connector::new(&self.trust(), self.server_name.clone(), &alpn, Some(&identity))?;
-        Ok(Dialler::Tls(tls::Dialler::new(endpoint, connector)))
+        let proxy = self.forward_proxy(&endpoint)?;
+        Ok(Dialler::Tls(tls::Dialler::new(endpoint, connector).through(proxy)))
     }
 
     /// A dialler for carrier `grpc`.
@@ -80,7 +88,12 @@ impl Address {
             true => Some(Connector::new(&self.trust(), self.server_name.clone(), &[b"h2"], None)?),
             false => None,
         };
-        Ok(grpc::Dialler::new(endpoint, identity, tls))
+        let proxy = self.forward_proxy(&endpoint)?;
+        Ok(grpc::Dialler::new(endpoint, identity, tls).through(proxy))
+    }
+
+    fn forward_proxy(&self, endpoint: &Endpoint) -> Result<Option<ForwardProxy>, Error> {
+        ForwardProxy::before(endpoint, self.https_proxy.as_deref(), self.no_proxy.as_deref())
     }
 
     fn trust(&self) -> Trust {

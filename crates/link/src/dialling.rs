@@ -1,32 +1,21 @@
-//! The links that this side dials and serves: dial, serve, redial.
+//! The links that this side dials and serves: dial, serve, dial again.
 
 use std::{
     collections::BTreeMap,
-    fmt,
     future::Future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use penstock_domain::{Code, Error, Side};
+use penstock_domain::Error;
 use serde::Serialize;
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout},
-};
+use tokio::{sync::watch, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    Incoming, Keepalive, Redial, Serve,
-    carrier::{Dialled, Dialler},
-    serve,
-};
-
-/// A link that lived so long was really accepted; one that ends at once must not be redialled at once for ever.
-const ACCEPTED: Duration = Duration::from_secs(5);
+use crate::{Incoming, Keepalive, carrier::Dialler, slot::Slot};
 
 /// How links are dialled and served.
 #[derive(Clone, Debug)]
@@ -56,35 +45,29 @@ pub struct Links {
 /// How links stand at one moment.
 #[derive(Clone, Debug, Serialize)]
 pub struct Standing {
-    /// Links that are up.
+    /// Links that are up, and take streams.
     pub links: usize,
-    /// Streams that are open on them.
+    /// Streams that are open.
     pub streams: usize,
+    /// Attempts to dial, since the start.
+    pub dials: u64,
     /// What kept the last attempt from succeeding.
     pub error: Option<Error>,
 }
 
 /// What the links have in common.
 #[derive(Debug, Default)]
-struct Shared {
-    up: AtomicUsize,
-    /// Links that have been up.
+pub(crate) struct Shared {
+    /// Links that are up, and take streams.
+    up: watch::Sender<usize>,
+    /// Places whose link has been up.
     ready: watch::Sender<usize>,
-    /// Streams that are open, by the link's number.
-    streams: Mutex<BTreeMap<usize, Arc<AtomicUsize>>>,
+    /// Streams that are open, by the number of the link.
+    streams: Mutex<BTreeMap<u64, Arc<AtomicUsize>>>,
+    next: AtomicU64,
+    dials: AtomicU64,
     error: Mutex<Option<Error>>,
     end: watch::Sender<Option<Error>>,
-}
-
-/// One of the links.
-struct Slot<H> {
-    number: usize,
-    dialling: Dialling,
-    handler: H,
-    shared: Arc<Shared>,
-    ready: AtomicBool,
-    drain: CancellationToken,
-    close: CancellationToken,
 }
 
 impl Dialling {
@@ -107,7 +90,7 @@ impl Dialling {
                 dialling: self.clone(),
                 handler: handler.clone(),
                 shared: Arc::clone(&links.shared),
-                ready: AtomicBool::new(false),
+                tasks: links.tasks.clone(),
                 drain: links.drain.clone(),
                 close: links.close.clone(),
             };
@@ -170,118 +153,54 @@ impl Links {
 impl Shared {
     fn standing(&self) -> Standing {
         Standing {
-            links: self.up.load(Ordering::Relaxed),
+            links: *self.up.borrow(),
             streams: locked(&self.streams).values().map(|streams| streams.load(Ordering::Relaxed)).sum(),
+            dials: self.dials.load(Ordering::Relaxed),
             error: locked(&self.error).clone(),
         }
     }
 
-    fn note(&self, error: Option<Error>) {
+    pub(crate) fn count_dial(&self) {
+        self.dials.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note(&self, error: Option<Error>) {
         *locked(&self.error) = error;
     }
 
-    fn was_accepted(&self) -> bool {
+    /// Ends all, for dialling again cannot mend it.
+    pub(crate) fn end(&self, error: Error) {
+        self.end.send_replace(Some(error));
+    }
+
+    pub(crate) fn was_accepted(&self) -> bool {
         *self.ready.borrow() > 0
     }
-}
 
-impl<H, F> Slot<H>
-where
-    H: Fn(Incoming) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = ()> + Send + 'static,
-{
-    async fn run(self) {
-        let mut redial = Redial::default();
-        while !self.drain.is_cancelled() {
-            let dialled = tokio::select! {
-                dialled = self.dialling.dialler.dial() => dialled,
-                () = self.drain.cancelled() => return,
-            };
-            match dialled {
-                Ok(dialled) => {
-                    if self.serve(dialled).await {
-                        redial.accepted();
-                    }
-                }
-                Err(error) if self.is_final(&error) => {
-                    self.shared.end.send_replace(Some(error));
-                    return;
-                }
-                Err(error) => self.report(error),
-            }
-            tokio::select! {
-                () = tokio::time::sleep(redial.wait()) => {}
-                () = self.drain.cancelled() => return,
-            }
-        }
+    /// A place has its first link.
+    pub(crate) fn first_up(&self) {
+        self.ready.send_modify(|ready| *ready += 1);
     }
 
-    /// Serves one link until it ends. Says whether the peer really accepted it: that it lived, or had work.
-    async fn serve(&self, dialled: Dialled) -> bool {
-        let mut options = Serve::new(self.drain.clone(), self.close.clone());
-        options.keepalive = self.dialling.keepalive;
-        options.streams = self.dialling.streams;
-        options.reversed = true;
-        locked(&self.shared.streams).insert(self.number, Arc::clone(&options.in_flight));
-        let established = options.established.clone();
-        let (up, worked) = (Instant::now(), Arc::new(AtomicBool::new(false)));
-        let (handler, working) = (self.handler.clone(), Arc::clone(&worked));
-        let serving = serve(dialled.bytes, options, move |incoming| {
-            working.store(true, Ordering::Relaxed);
-            handler(incoming)
-        });
-        tokio::pin!(serving);
-        let ended = tokio::select! {
-            ended = &mut serving => Err(ended),
-            () = established.cancelled() => Ok(()),
-        };
-        let standing = ended.is_ok().then(|| self.up());
-        let ended = match ended {
-            Ok(()) => serving.await,
-            Err(ended) => ended,
-        };
-        drop((standing, dialled.outer));
-        self.over(established.is_cancelled(), ended.err());
-        established.is_cancelled() && (worked.load(Ordering::Relaxed) || up.elapsed() >= ACCEPTED)
+    /// Resolves once a link is up.
+    pub(crate) async fn any_up(&self) {
+        let mut up = self.up.subscribe();
+        // Its sender lives as long as we do.
+        let _up = up.wait_for(|up| *up > 0).await;
     }
 
-    /// Counts the link as up until what it returns is dropped.
-    fn up(&self) -> impl Drop + use<H, F> {
-        self.shared.up.fetch_add(1, Ordering::Relaxed);
-        self.shared.note(None);
-        if !self.ready.swap(true, Ordering::Relaxed) {
-            self.shared.ready.send_modify(|ready| *ready += 1);
-        }
-        tracing::info!(target: "penstock::link", link = self.number, "link up");
-        Up(Arc::clone(&self.shared))
+    /// Counts a link as up until what it returns is dropped.
+    pub(crate) fn up(self: &Arc<Self>) -> Up {
+        self.up.send_modify(|up| *up += 1);
+        self.note(None);
+        Up(Arc::clone(self))
     }
 
-    fn over(&self, established: bool, why: Option<String>) {
-        let peer = self.dialling.peer;
-        let why = why.unwrap_or_else(|| match self.drain.is_cancelled() {
-            true => "drained".into(),
-            false => format!("ended by the {peer}"),
-        });
-        if established {
-            // HAProxy ends idle links without a word: nothing is wrong.
-            tracing::info!(target: "penstock::link", link = self.number, why, "link down");
-        } else if !self.drain.is_cancelled() {
-            self.report(
-                Error::new(Code::Lost, Side::Gateway, format!("the {peer} did not accept the link: {why}"))
-                    .hint("a certificate must be from the CA that it asks for, in date and not revoked"),
-            );
-        }
-    }
-
-    /// An identity that was never accepted is wrong; one that was may be accepted again.
-    fn is_final(&self, error: &Error) -> bool {
-        matches!(error.code, Code::Unauthenticated | Code::Forbidden) && !self.shared.was_accepted()
-    }
-
-    fn report(&self, error: Error) {
-        let (peer, hint) = (self.dialling.peer, error.hint.as_deref().unwrap_or_default());
-        tracing::warn!(target: "penstock::link", link = self.number, %error, hint, "cannot reach the {peer}");
-        self.shared.note(Some(error));
+    /// Counts a link's streams until what it returns is dropped.
+    pub(crate) fn count(self: &Arc<Self>, streams: &Arc<AtomicUsize>) -> Counted {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        locked(&self.streams).insert(number, Arc::clone(streams));
+        Counted(Arc::clone(self), number)
     }
 }
 
@@ -290,16 +209,19 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A link that is up.
-struct Up(Arc<Shared>);
+pub(crate) struct Up(Arc<Shared>);
 
 impl Drop for Up {
     fn drop(&mut self) {
-        self.0.up.fetch_sub(1, Ordering::Relaxed);
+        self.0.up.send_modify(|up| *up -= 1);
     }
 }
 
-impl<H> fmt::Debug for Slot<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").field("number", &self.number).finish_non_exhaustive()
+/// A link whose streams count.
+pub(crate) struct Counted(Arc<Shared>, u64);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        locked(&self.0.streams).remove(&self.1);
     }
 }

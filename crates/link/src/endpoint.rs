@@ -52,6 +52,12 @@ impl Endpoint {
         Ok(endpoint)
     }
 
+    /// A host, reached by TLS on the usual port.
+    pub(crate) fn at(host: &str) -> Self {
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Self { host, port: 443, tls: true, tunnel: false }
+    }
+
     /// Whether the host is this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

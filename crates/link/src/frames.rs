@@ -5,6 +5,7 @@
 //! * HAProxy ignores MAX_CONCURRENT_STREAMS in the SETTINGS that come before the roles are reversed, and heeds it in
 //!   later ones. [`Frames::serving`] sends it once more, and swallows the acknowledgement, of which the stack does
 //!   not know.
+//! * GOAWAY is told to who has to dial again, and said where the stack does not ([`Farewell`]).
 
 use std::{
     io,
@@ -15,10 +16,13 @@ use std::{
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio_util::sync::CancellationToken;
 
+use crate::farewell::Farewell;
+
 /// RFC 9113 §4.1.
 const HEADER: usize = 9;
 const DATA: u8 = 0;
 const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
 const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const MAX_CONCURRENT_STREAMS: u8 = 3;
@@ -47,6 +51,9 @@ pub(crate) struct Frames<T> {
     opening: Option<Opening>,
     /// Cancelled when the first frame comes.
     established: Option<CancellationToken>,
+    /// Cancelled when the peer says GOAWAY.
+    going_away: CancellationToken,
+    farewell: Option<Farewell>,
 }
 
 /// The stack's first frame, and ours behind it.
@@ -58,19 +65,26 @@ struct Opening {
 }
 
 impl<T: AsyncRead> Frames<T> {
-    /// For a stack that requests.
-    pub(crate) fn requesting(inner: T) -> Self {
-        Self::new(inner, 0, None)
+    /// For a stack that requests; it says `farewell` when that is wanted. `going_away` is cancelled when the peer says
+    /// GOAWAY.
+    pub(crate) fn requesting(inner: T, farewell: Farewell, going_away: CancellationToken) -> Self {
+        Self { farewell: Some(farewell), ..Self::new(inner, 0, None, going_away) }
     }
 
     /// For a stack that serves; with `again` it admits so many streams, and says so again. `established` is
     /// cancelled when the peer's first frame comes: before that nothing is known of a peer that asks for a
-    /// certificate.
-    pub(crate) fn serving(inner: T, again: Option<u32>, established: CancellationToken) -> Self {
-        Self { established: Some(established), ..Self::new(inner, PREFACE, again.map(Opening::new)) }
+    /// certificate. `going_away` is cancelled when it says GOAWAY.
+    pub(crate) fn serving(
+        inner: T,
+        again: Option<u32>,
+        established: CancellationToken,
+        going_away: CancellationToken,
+    ) -> Self {
+        let opening = again.map(Opening::new);
+        Self { established: Some(established), ..Self::new(inner, PREFACE, opening, going_away) }
     }
 
-    fn new(inner: T, unexamined: u64, opening: Option<Opening>) -> Self {
+    fn new(inner: T, unexamined: u64, opening: Option<Opening>, going_away: CancellationToken) -> Self {
         Self {
             inner: inner.take(unexamined),
             header: [0; HEADER],
@@ -80,6 +94,8 @@ impl<T: AsyncRead> Frames<T> {
             acknowledgements: u32::from(opening.is_some()),
             opening,
             established: None,
+            going_away,
+            farewell: None,
         }
     }
 
@@ -94,6 +110,10 @@ impl<T: AsyncRead> Frames<T> {
             (SETTINGS, 0) if flags & ACK != 0 && self.acknowledgements > 0 => {
                 self.acknowledgements -= 1;
                 false
+            }
+            (GOAWAY, _) => {
+                self.going_away.cancel();
+                true
             }
             (DATA, 1..) => {
                 self.spare = (self.spare + EARNED).min(SPARE);
@@ -216,15 +236,41 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Frames<T> {
         self.opening = None;
         Poll::Ready(Ok(()))
     }
+
+    /// Says GOAWAY if that is wanted and this is the place for it.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(farewell) = &mut self.farewell else { return Poll::Ready(Ok(())) };
+        while let Some(due) = farewell.due() {
+            match ready!(Pin::new(self.inner.get_mut()).poll_write(cx, due))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => farewell.said(written),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// So much of what the stack wrote has left.
+    fn note_written<'a>(&mut self, bufs: impl Iterator<Item = &'a [u8]>, written: usize) {
+        let Some(farewell) = &mut self.farewell else { return };
+        let mut left = written;
+        for buf in bufs {
+            let part = buf.get(..left).unwrap_or(buf);
+            farewell.pass(part);
+            left -= part.len();
+        }
+    }
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Frames<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_opening(cx))?;
-        match &mut self.opening {
-            Some(opening) => Poll::Ready(Ok(opening.take(buf))),
-            None => Pin::new(self.inner.get_mut()).poll_write(cx, buf),
+        if let Some(opening) = &mut self.opening {
+            return Poll::Ready(Ok(opening.take(buf)));
         }
+        ready!(self.poll_farewell(cx))?;
+        let written = ready!(Pin::new(self.inner.get_mut()).poll_write(cx, buf))?;
+        self.note_written(std::iter::once(buf), written);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_vectored(
@@ -236,7 +282,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Frames<T> {
             let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
             return self.poll_write(cx, first);
         }
-        Pin::new(self.inner.get_mut()).poll_write_vectored(cx, bufs)
+        ready!(self.poll_farewell(cx))?;
+        let written = ready!(Pin::new(self.inner.get_mut()).poll_write_vectored(cx, bufs))?;
+        self.note_written(bufs.iter().map(|buf| &**buf), written);
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -245,6 +294,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Frames<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_opening(cx))?;
+        ready!(self.poll_farewell(cx))?;
         Pin::new(self.inner.get_mut()).poll_flush(cx)
     }
 
@@ -263,6 +313,15 @@ mod tests {
         let mut frame = vec![0, 0, u8::try_from(payload.len()).unwrap(), kind, flags, 0, 0, 0, 1];
         frame.extend_from_slice(payload);
         frame
+    }
+
+    fn requesting<T: AsyncRead>(inner: T) -> Frames<T> {
+        let token = CancellationToken::new;
+        Frames::requesting(inner, Farewell::new(token()), token())
+    }
+
+    fn serving<T: AsyncRead>(inner: T, again: Option<u32>) -> Frames<T> {
+        Frames::serving(inner, again, CancellationToken::new(), CancellationToken::new())
     }
 
     /// What the stack reads of `sent`, whatever the sizes in which it comes.
@@ -290,21 +349,21 @@ mod tests {
             sent.extend_from_slice(frame);
         }
         for size in [1, 3, 9, 10, 1024] {
-            assert_eq!(read(&sent, size, Frames::requesting).await, kept.concat(), "{size}");
+            assert_eq!(read(&sent, size, requesting).await, kept.concat(), "{size}");
         }
     }
 
     #[tokio::test]
     async fn a_flood_of_empty_data_is_the_stacks() {
         let sent = frame(DATA, 0, b"").repeat(SPARE as usize + 7);
-        assert_eq!(read(&sent, 1024, Frames::requesting).await.len(), 7 * HEADER);
+        assert_eq!(read(&sent, 1024, requesting).await.len(), 7 * HEADER);
         let flushing = [frame(DATA, 0, b"x"), frame(DATA, 0, b"")].concat().repeat(1000);
-        assert_eq!(read(&flushing, 1024, Frames::requesting).await.len(), 1000 * (HEADER + 1));
+        assert_eq!(read(&flushing, 1024, requesting).await.len(), 1000 * (HEADER + 1));
     }
 
     #[tokio::test]
     async fn a_cut_header_reaches_the_stack_as_it_came() {
-        assert_eq!(read(&[0, 0, 4, 1], 2, Frames::requesting).await, [0, 0, 4, 1]);
+        assert_eq!(read(&[0, 0, 4, 1], 2, requesting).await, [0, 0, 4, 1]);
     }
 
     #[tokio::test]
@@ -314,10 +373,7 @@ mod tests {
             [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &ack, &frame(1, 4, b"head"), &ack].concat();
         let given = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(1, 4, b"head"), &ack].concat();
         for size in [1, 1024] {
-            assert_eq!(
-                read(&sent, size, |near| Frames::serving(near, Some(1), CancellationToken::new())).await,
-                given
-            );
+            assert_eq!(read(&sent, size, |near| serving(near, Some(1))).await, given);
         }
     }
 
@@ -327,7 +383,7 @@ mod tests {
         let (first, next) = (frame(SETTINGS, 0, b"123456"), frame(6, 0, b"12345678"));
         for size in [1, 7, 1024] {
             let (near, mut far) = duplex(size);
-            let mut frames = Frames::serving(near, Some(258), CancellationToken::new());
+            let mut frames = serving(near, Some(258));
             let written = [first.clone(), next.clone()].concat();
             let writer = tokio::spawn(async move {
                 for piece in written.chunks(size) {

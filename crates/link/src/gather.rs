@@ -60,6 +60,13 @@ impl<T: AsyncWrite + Unpin> Gather<T> {
         }
     }
 
+    /// As [`Gather::poll_leave`], and has the stream below say what it has to say of its own.
+    pub(crate) fn poll_through(&self, cx: &mut Context<'_>) {
+        if let Poll::Ready(Err(error)) = self.gathered().poll_leave(cx) {
+            tracing::debug!(target: "penstock::link", %error, "a link takes no more");
+        }
+    }
+
     fn gathered(&self) -> MutexGuard<'_, Gathered<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

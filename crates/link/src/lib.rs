@@ -8,6 +8,8 @@ pub mod carrier;
 mod dialling;
 mod endpoint;
 mod exchange;
+mod farewell;
+mod forward_proxy;
 mod frames;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -22,6 +24,7 @@ mod request;
 mod resets;
 mod send;
 mod serve;
+mod slot;
 mod stream;
 pub mod tls;
 
@@ -29,6 +32,7 @@ pub use address::Address;
 pub use dialling::{Dialling, Links, Standing};
 pub use endpoint::Endpoint;
 pub use exchange::{Answer, Exchange, Failure};
+pub use forward_proxy::is_proxied;
 pub use h2::ext::Protocol;
 pub use keepalive::Keepalive;
 pub use link::Link;

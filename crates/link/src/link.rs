@@ -23,6 +23,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     Exchange, FRAME_BYTES, Failure, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER,
     STREAM_WINDOW, Stream,
+    farewell::Farewell,
     frames::Frames,
     gather::Gather,
     in_flight::InFlight,
@@ -39,6 +40,8 @@ pub struct Link {
     in_flight: Arc<AtomicUsize>,
     lost: CancellationToken,
     close: CancellationToken,
+    going_away: CancellationToken,
+    go_away: CancellationToken,
 }
 
 impl Link {
@@ -51,14 +54,19 @@ impl Link {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let heard = Heard::now();
-        let gather = Gather::new(Listening::new(Frames::requesting(io), heard.clone()));
+        let (go_away, going_away) = (CancellationToken::new(), CancellationToken::new());
+        let frames = Frames::requesting(io, Farewell::new(go_away.clone()), going_away.clone());
+        let gather = Gather::new(Listening::new(frames, heard.clone()));
         let handshake = builder().handshake(gather.clone());
         let (requests, mut connection) = handshake.await.map_err(|error| error.to_string())?;
         gather.begin();
         let pings = connection.ping_pong().ok_or("the link's PING is in use")?;
+        let mut leaving = Box::pin(go_away.clone().cancelled_owned());
         let connection = poll_fn(move |cx| {
             let polled = Pin::new(&mut connection).poll(cx);
-            if polled.is_pending() {
+            if polled.is_pending() && leaving.as_mut().poll(cx).is_ready() {
+                gather.poll_through(cx);
+            } else if polled.is_pending() {
                 gather.poll_leave(cx);
             }
             polled
@@ -68,6 +76,8 @@ impl Link {
             in_flight: Arc::default(),
             lost: CancellationToken::new(),
             close: CancellationToken::new(),
+            going_away,
+            go_away,
         };
         let (close, ended) = (link.close.clone(), link.lost.clone().drop_guard());
         tokio::spawn(async move {
@@ -138,6 +148,26 @@ impl Link {
     /// Resolves when the link has ended.
     pub async fn lost(&self) {
         self.lost.cancelled().await;
+    }
+
+    /// Asks the peer, who dialled, for another link in this one's place, here or elsewhere (GOAWAY). What is open goes
+    /// on; while anything is, more can be opened.
+    pub fn go_away(&self) {
+        self.go_away.cancel();
+    }
+
+    /// Whether the peer has said GOAWAY: it takes no more streams here.
+    #[must_use]
+    pub fn is_going_away(&self) -> bool {
+        self.going_away.is_cancelled()
+    }
+
+    /// Resolves when the peer has said GOAWAY, or the link has ended.
+    pub async fn going(&self) {
+        tokio::select! {
+            () = self.going_away.cancelled() => {}
+            () = self.lost.cancelled() => {}
+        }
     }
 
     /// Ends the link; its streams are reset.

@@ -19,10 +19,16 @@ impl Pool {
         self.with(|links| links.push(link));
     }
 
-    /// Links that are up.
+    /// Links that take streams.
     #[must_use]
     pub fn links(&self) -> usize {
-        self.with(|links| links.len())
+        self.with(|links| links.iter().filter(|link| !link.is_going_away()).count())
+    }
+
+    /// Whether none is up, not even one that only lets its streams finish.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.with(|links| links.is_empty())
     }
 
     /// Streams on all links.
@@ -56,6 +62,7 @@ impl Pool {
     /// records and its writes, which is worth more than an even spread while there are few.
     fn least_in_flight(&self) -> Vec<Link> {
         let mut links = self.with(|links| links.clone());
+        links.retain(|link| !link.is_going_away());
         links.sort_by_cached_key(|link| link.in_flight() / ALIKE);
         links
     }

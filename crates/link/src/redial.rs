@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rand::Rng as _;
+use rand::Rng;
 
 /// Waits before the next attempt: uniform between nothing and a bound that doubles with every failure.
 #[derive(Clone, Debug)]
@@ -32,9 +32,13 @@ impl Redial {
 
     /// The wait before the next attempt.
     pub fn wait(&mut self) -> Duration {
+        self.drawn(&mut rand::rng())
+    }
+
+    fn drawn(&mut self, random: &mut impl Rng) -> Duration {
         let bound = self.bound();
         self.failures = self.failures.saturating_add(1);
-        rand::rng().random_range(Duration::ZERO..=bound)
+        random.random_range(Duration::ZERO..=bound)
     }
 
     fn bound(&self) -> Duration {
@@ -44,6 +48,8 @@ impl Redial {
 
 #[cfg(test)]
 mod tests {
+    use rand::{SeedableRng as _, rngs::StdRng};
+
     use super::*;
 
     #[test]
@@ -58,5 +64,23 @@ mod tests {
         assert!(bounds.iter().skip(3).all(|bound| *bound == 5));
         redial.accepted();
         assert_eq!(redial.bound(), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn five_hundred_peers_come_back_evenly_spread() {
+        let mut random = StdRng::seed_from_u64(6);
+        let mut peers = vec![Redial::default(); 500];
+        for attempt in 0..8 {
+            let bound = peers.first().unwrap().bound();
+            let mut tenths = [0usize; 10];
+            for peer in &mut peers {
+                let share = peer.drawn(&mut random).as_secs_f64() / bound.as_secs_f64();
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1")]
+                let tenth = ((share * 10.0) as usize).min(9);
+                *tenths.get_mut(tenth).unwrap() += 1;
+            }
+            // Each tenth of the time takes 50 of them, give or take four standard deviations.
+            assert!(tenths.iter().all(|peers| (23..=77).contains(peers)), "{attempt}: {tenths:?}");
+        }
     }
 }

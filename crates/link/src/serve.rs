@@ -57,6 +57,8 @@ pub struct Serve {
     pub close: CancellationToken,
     /// Is cancelled by [`serve`] when the peer's first frame has come.
     pub established: CancellationToken,
+    /// Is cancelled by [`serve`] when the peer says GOAWAY: it wants another link in this one's place.
+    pub going_away: CancellationToken,
     /// Streams that are open, kept by [`serve`].
     pub in_flight: Arc<AtomicUsize>,
 }
@@ -75,6 +77,7 @@ impl Serve {
             drain,
             close,
             established: CancellationToken::new(),
+            going_away: CancellationToken::new(),
             in_flight: Arc::default(),
         }
     }
@@ -255,7 +258,7 @@ where
 {
     let heard = Heard::now();
     let again = options.reversed.then_some(options.streams);
-    let io = Frames::serving(io, again, options.established.clone());
+    let io = Frames::serving(io, again, options.established.clone(), options.going_away.clone());
     let gather = Gather::new(Listening::new(io, heard.clone()));
     let handshake = options.builder().handshake(gather.clone());
     let mut connection = tokio::select! {

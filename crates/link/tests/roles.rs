@@ -216,3 +216,41 @@ async fn a_peer_that_resets_too_much_loses_its_link() {
     assert!(why.contains("resets"), "{why}");
     link.lost().await;
 }
+
+#[tokio::test]
+async fn whoever_requests_can_ask_for_another_link_and_goes_on_with_this_one() {
+    let (near, far) = duplex(1 << 16);
+    let options = Serve::new(CancellationToken::new(), CancellationToken::new());
+    let asked = options.going_away.clone();
+    let server = tokio::spawn(serve(far, options, echo));
+    let link = Link::start(near, Keepalive::default()).await.unwrap();
+    let mut open = link.open(target("db:5432")).await.unwrap();
+    link.go_away();
+    asked.cancelled().await;
+    // More can be opened while something is, a cancel request for one.
+    let mut more = link.open(target("db:5432")).await.unwrap();
+    for stream in [&mut open, &mut more] {
+        stream.send.send(Bytes::from_static(b"still here")).await.unwrap();
+        assert_eq!(stream.receive.chunk().await.unwrap().unwrap(), "still here");
+    }
+    drop((open, more));
+    server.await.unwrap().unwrap();
+    link.lost().await;
+}
+
+#[tokio::test]
+async fn a_link_whose_peer_goes_away_takes_no_streams_and_keeps_its_own() {
+    let pair = pair().await;
+    let pool = Pool::default();
+    pool.add(pair.link.clone());
+    let mut open = pool.open(&target("db:5432")).await.unwrap();
+    pair.drain.cancel();
+    pair.link.going().await;
+    assert!(pair.link.is_going_away() && !pair.link.is_lost());
+    assert_eq!((pool.links(), pool.is_empty()), (0, false));
+    assert_eq!(pool.open(&target("db:5432")).await.unwrap_err().code, Code::AgentOffline);
+    open.send.send(Bytes::from_static(b"still here")).await.unwrap();
+    assert_eq!(open.receive.chunk().await.unwrap().unwrap(), "still here");
+    drop(open);
+    pair.server.await.unwrap().unwrap();
+}

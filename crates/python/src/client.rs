@@ -44,6 +44,12 @@ impl Client {
         notice.ok().flatten().map(|error| render(&error)).transpose()
     }
 
+    /// Stops listening, and waits so many seconds for the sessions that are open; whether all have ended.
+    fn drain(&self, py: Python<'_>, timeout_seconds: f64) -> bool {
+        let limit = runtime::seconds(timeout_seconds);
+        py.detach(|| self.data.block_on(self.client.drain(limit)))
+    }
+
     /// Stops listening and ends every stream.
     fn shutdown(&self, py: Python<'_>) {
         py.detach(|| self.data.block_on(self.client.shutdown()));

@@ -6,6 +6,7 @@ mod client;
 mod decider;
 mod egress;
 mod error;
+mod forward_proxy;
 mod gateway;
 mod logging;
 mod proxy;
@@ -27,6 +28,7 @@ mod _core {
         decider::Reply,
         egress::Egress,
         error::CoreError,
+        forward_proxy::is_proxied,
         gateway::Gateway,
         logging::init_logging,
         proxy::{Choice, Exchange, Mount, Proxy, Websocket},

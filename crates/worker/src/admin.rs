@@ -27,6 +27,7 @@ pub(crate) struct WorkerAdmin<S> {
 struct Metrics {
     registry: Registry,
     links: Gauge,
+    dials: Counter,
     in_flight: Gauge,
     requests: Counter,
 }
@@ -42,6 +43,7 @@ impl Metrics {
         let mut metrics = Self { registry: Registry::with_prefix("penstock_worker"), ..Self::default() };
         let registry = &mut metrics.registry;
         registry.register("links", "Links that are up", metrics.links.clone());
+        registry.register("dials", "Attempts to dial", metrics.dials.clone());
         registry.register("requests_in_flight", "Requests that are being served", metrics.in_flight.clone());
         registry.register("requests", "Requests since the start", metrics.requests.clone());
         metrics
@@ -52,6 +54,7 @@ impl<S: Fn() -> Standing + Send + Sync + 'static> Admin for WorkerAdmin<S> {
     fn metrics(&self) -> Option<String> {
         let metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
         let (standing, requests) = ((self.standing)(), self.requests.load(Ordering::Relaxed));
+        metrics.dials.inc_by(standing.dials.saturating_sub(metrics.dials.get()));
         metrics.links.set(i64::try_from(standing.links).unwrap_or(i64::MAX));
         metrics.in_flight.set(i64::try_from(standing.streams).unwrap_or(i64::MAX));
         metrics.requests.inc_by(requests.saturating_sub(metrics.requests.get()));

@@ -24,6 +24,12 @@ pub struct Config {
     /// Roots in PEM; the system's if absent.
     #[serde(default, skip_serializing)]
     pub ca_pem: Option<String>,
+    /// The forward proxy on the way: `http://` or `https://`, with its credential if it asks for one.
+    #[serde(default, skip_serializing)]
+    pub https_proxy: Option<String>,
+    /// Hosts and networks that are reached without it.
+    #[serde(default)]
+    pub no_proxy: Option<String>,
     /// Links to hold.
     #[serde(default = "connections")]
     pub connections: usize,
@@ -80,6 +86,8 @@ impl Config {
             ca_pin: None,
             ca_pem: self.ca_pem.clone(),
             server_name: self.server_name.clone(),
+            https_proxy: self.https_proxy.clone(),
+            no_proxy: self.no_proxy.clone(),
             insecure: false,
             cert_pem: Some(self.cert_pem.clone()),
             key_pem: Some(self.key_pem.clone()),

@@ -187,6 +187,8 @@ def agent_config(settings: Settings) -> AgentConfig:
         ca_pem=None if settings.tls_ca is None else settings.tls_ca.get_secret_value(),
         server_name=settings.tls_server_name,
         admin_listen=settings.admin_listen,
+        https_proxy=None if settings.https_proxy is None else settings.https_proxy.get_secret_value(),
+        no_proxy=settings.no_proxy,
     )
 
 

@@ -42,6 +42,7 @@ def worker_pool(settings: Settings) -> WorkerPool:
             ("key", settings.tls_key),
             ("ca", settings.tls_ca),
             ("upstream_ca", settings.worker_upstream_ca),
+            ("https_proxy", settings.https_proxy),
         )
     }
     return WorkerPool(
@@ -49,6 +50,7 @@ def worker_pool(settings: Settings) -> WorkerPool:
         upstream=upstream,
         address=address,
         server_name=settings.tls_server_name,
+        no_proxy=settings.no_proxy,
         connections=settings.worker_connections,
         max_concurrent_streams=settings.worker_max_concurrent_streams,
         flavour="rh2" if settings.tunnel_flavour == "rh2" else "h2",

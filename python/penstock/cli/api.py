@@ -13,12 +13,14 @@ from urllib.parse import quote
 import httpx
 
 from penstock import __version__
-from penstock.cli.address import is_loopback
+from penstock.cli import forward_proxy
 from penstock.cli.errors import Refusal
+from penstock.cli.forward_proxy import ForwardProxy
 from penstock.cli.types import Json
 
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 # An answer that is no list of ours is cut here; a replay is streamed and has no bound.
+_NO_ANSWER = "Check the address and the firewalls on the way."
 _MAX_BODY = 64 * 1024 * 1024
 
 
@@ -37,6 +39,7 @@ class Api:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.url = url
+        self._proxy = None if transport else forward_proxy.before(url)
         headers = {"User-Agent": f"penstock/{__version__}", "Accept": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -46,8 +49,9 @@ class Api:
             verify=verify,
             transport=transport,
             timeout=_TIMEOUT,
-            # A proxy in the environment is for the world outside; loopback is not there.
-            trust_env=not is_loopback(url),
+            proxy=None if self._proxy is None else self._proxy.client,
+            # What the environment says of proxies is read by the same rule as for links.
+            trust_env=False,
         )
 
     def __enter__(self) -> Self:
@@ -81,7 +85,7 @@ class Api:
 
     def lines(self, *path: str) -> Iterator[str]:
         """The lines of an answer as they come, however many."""
-        with _words_for_faults(self.url), self._http.stream("GET", _join(path)) as answer:
+        with _words_for_faults(self.url, self._proxy), self._http.stream("GET", _join(path)) as answer:
             _refuse_problem(answer)
             yield from (line for line in answer.iter_lines() if line)
 
@@ -94,7 +98,7 @@ class Api:
 
     def _send(self, method: str, path: tuple[str, ...], **request: Json) -> bytes:
         with (
-            _words_for_faults(self.url),
+            _words_for_faults(self.url, self._proxy),
             self._http.stream(method, _join(path), **request) as answer,
         ):
             _refuse_problem(answer)
@@ -157,20 +161,22 @@ def _no_gateway(url: str, status: int | None = None) -> Refusal:
 
 
 @contextmanager
-def _words_for_faults(url: str) -> Iterator[None]:
+def _words_for_faults(url: str, proxy: ForwardProxy | None) -> Iterator[None]:
     try:
         yield
+    except httpx.ProxyError as error:
+        raise proxy.refused(url, error) if proxy else _lost(str(error), _NO_ANSWER) from error
     except httpx.ConnectTimeout as error:
-        raise _lost(f"{url} does not answer.", "Check the address and the firewalls on the way.") from error
+        raise proxy.unreachable(error) if proxy else _lost(f"{url} does not answer.", _NO_ANSWER) from error
     except httpx.TimeoutException as error:
         raise _lost(f"{url} did not answer in time.", "Try again, or ask: penstock status") from error
     except httpx.ConnectError as error:
-        raise _no_connection(url, error) from error
+        raise _no_connection(url, proxy, error) from error
     except httpx.TransportError as error:
         raise _lost(f"The connection to {url} was lost: {error}", "Is the gateway still running?") from error
 
 
-def _no_connection(url: str, error: httpx.ConnectError) -> Refusal:
+def _no_connection(url: str, proxy: ForwardProxy | None, error: httpx.ConnectError) -> Refusal:
     reason = str(error)
     cause = _root_cause(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
@@ -184,6 +190,8 @@ def _no_connection(url: str, error: httpx.ConnectError) -> Refusal:
         return _lost(
             f"{url} does not speak TLS: {cause.reason or cause}", "Is it http:// instead of https://?"
         )
+    if proxy:
+        return proxy.unreachable(error)
     if isinstance(cause, ConnectionRefusedError):
         return _lost(f"Nothing listens at {url}.", "Is the gateway running? Start it: penstock start gateway")
     return _lost(f"{url} cannot be reached: {reason}", "Check the address and the network.")

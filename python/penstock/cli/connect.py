@@ -7,6 +7,8 @@ import json
 import shlex
 import socket as sockets
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from urllib.parse import quote
 
 import click
 
+from penstock.cli import environment
 from penstock.cli.errors import Refusal, note
 from penstock.cli.open_files import raise_open_files
 from penstock.cli.output import output_option
@@ -44,6 +47,8 @@ def connect(state: State, name: str, port: int | None, socket: bool) -> None:
     Each client that connects becomes one recorded session. It needs no password: the gateway logs in with the
     connection's own. Every user of this machine can reach the port; with --socket only you can.
 
+    Ctrl-C ends it and its sessions. SIGTERM lets open sessions finish, for DRAIN_SECONDS (10) at the most.
+
     With -o json: one JSON line once the port is open, with `host` and `port`, or `socket`.
 
     \b
@@ -66,8 +71,22 @@ def connect(state: State, name: str, port: int | None, socket: bool) -> None:
         while not stop.is_set():
             if notice := tunnel.notices(_NOTICE_SECONDS):
                 _pass_on(state, notice)
+        _drain(state, tunnel, stop.at_once)
         if sys.stdout.isatty():
             click.echo()  # the terminal's ^C has no line of its own
+
+
+def _drain(state: State, tunnel: Tunnel, at_once: threading.Event) -> None:
+    """Opens no more sessions, and lets those that are open finish until a deadline or another signal."""
+    seconds = environment.drain_seconds()
+    deadline, told = time.monotonic() + seconds, False
+    while not (at_once.is_set() or tunnel.drain(_NOTICE_SECONDS) or time.monotonic() > deadline):
+        if not told:
+            told = True
+            waiting = f"waiting up to {seconds} s for open sessions; once more ends them"
+            _pass_on(state, {"level": "notice", "message": waiting})
+        while notice := tunnel.notices(0):
+            _pass_on(state, notice)
 
 
 def _forward_socket(stack: ExitStack, tunnel: Tunnel, connection: Json) -> dict[str, Json]:

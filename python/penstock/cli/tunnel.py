@@ -36,6 +36,9 @@ class Tunnel(Protocol):
     def notices(self, timeout_seconds: float) -> Mapping[str, str | None] | None:
         """The next thing that went wrong with a forwarded connection; None if nothing did in that time."""
 
+    def drain(self, timeout_seconds: float) -> bool:
+        """Stops listening and waits so long for open sessions; whether all have ended. To be repeated."""
+
     def shutdown(self) -> None:
         """Stops listening and ends every stream."""
 
@@ -77,6 +80,8 @@ def _settings(config: Config, token: str) -> dict[str, Json]:
         "ca_pin": config.grpc_ca_pin or None,
         "ca_pem": environment.ca_pem(),
         "server_name": environment.server_name(),
+        "https_proxy": environment.https_proxy(),
+        "no_proxy": environment.no_proxy(),
         "insecure": bool(config.insecure) or environment.insecure(),
         "keepalive_seconds": environment.keepalive_seconds(),
     }

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypedDict, cast
 
 from penstock import _core
 from penstock.domain.agent_key import AgentKey
@@ -38,6 +39,8 @@ class AgentConfig:
     server_name: str | None = None
     admin_listen: str | None = None
     certificate: AgentCertificate | None = None
+    https_proxy: str | None = field(default=None, repr=False)
+    no_proxy: str | None = None
 
     def as_json(self) -> str:
         """As ``crates/agent`` reads it."""
@@ -49,6 +52,8 @@ class AgentConfig:
                 "ca_pin": self.key.ca_pin,
                 "ca_pem": self.ca_pem,
                 "server_name": self.server_name,
+                "https_proxy": self.https_proxy,
+                "no_proxy": self.no_proxy,
                 "insecure": self.insecure,
                 "allow": list(self.allow),
                 "keepalive_seconds": self.keepalive_seconds,
@@ -56,6 +61,11 @@ class AgentConfig:
                 **({} if self.certificate is None else self.certificate.as_shape()),
             }
         )
+
+
+class _Standing(TypedDict):
+    links: int
+    dials: int
 
 
 class Agent:
@@ -75,7 +85,21 @@ class Agent:
         ended = self._core.wait(timeout_seconds)
         return None if ended is None else parse_error(ended)
 
+    @property
+    def links(self) -> int:
+        """Links that are up."""
+        return self._standing()["links"]
+
+    @property
+    def dials(self) -> int:
+        """Attempts to dial, since the start."""
+        return self._standing()["dials"]
+
     def shutdown(self, grace_seconds: float) -> None:
         """Lets open streams finish for so long, then stops. Blocks: run it off the loop."""
         with core_errors():
             self._core.shutdown(grace_seconds)
+
+    def _standing(self) -> _Standing:
+        with core_errors():
+            return cast("_Standing", json.loads(self._core.state()))

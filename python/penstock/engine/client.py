@@ -12,7 +12,7 @@ class Client:
     """Dials the gateway with a user's token.
 
     The settings are those of ``crates/client``: ``url``, ``token`` and optionally ``ca_pin``, ``ca_pem``,
-    ``server_name``, ``insecure``, ``links``, ``keepalive_seconds``.
+    ``server_name``, ``https_proxy``, ``no_proxy``, ``insecure``, ``links``, ``keepalive_seconds``.
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
@@ -39,6 +39,11 @@ class Client:
             return None
         shape: dict[str, str | None] = json.loads(notice)
         return shape
+
+    def drain(self, timeout_seconds: float) -> bool:
+        """Stops listening and waits so long for open sessions; whether all have ended. To be repeated."""
+        with core_errors():
+            return self._core.drain(timeout_seconds)
 
     def shutdown(self) -> None:
         """Stops listening and ends every stream."""

@@ -26,6 +26,8 @@ class WorkerConfig:
     flavour: Flavour = "h2"
     keepalive_seconds: int = 15
     admin_listen: str | None = None
+    https_proxy: str | None = field(default=None, repr=False)
+    no_proxy: str | None = None
 
     def as_json(self) -> str:
         """As ``crates/worker`` reads it."""
@@ -36,6 +38,8 @@ class WorkerConfig:
                 "key_pem": self.key_pem,
                 "ca_pem": self.ca_pem,
                 "server_name": self.server_name,
+                "https_proxy": self.https_proxy,
+                "no_proxy": self.no_proxy,
                 "connections": self.connections,
                 "streams": self.streams,
                 "flavour": self.flavour,

@@ -16,6 +16,7 @@ PENSTOCK = str(Path(sys.executable).with_name("penstock"))
 def environment(home: Path, variables: Mapping[str, str] | None = None) -> dict[str, str]:
     """A home of its own, tokens in files, and the variables that are given."""
     foreign = {*settings.names(), "PENSTOCK_TOKEN", "NO_COLOR", "FORCE_COLOR", "PYTHONDONTWRITEBYTECODE"}
+    foreign |= {"https_proxy", "no_proxy"}
     inherited = {
         name: value for name, value in os.environ.items() if name not in foreign and not name.startswith("PG")
     }

@@ -21,7 +21,7 @@ from pathlib import Path
 
 RELEASES = {
     # The first release whose HAProxy has what the reversed backend needs (3.0), and the tools.
-    "trixie": ("haproxy", "nginx-light", "nghttp2-client", "wrk"),
+    "trixie": ("haproxy", "nginx-light", "nghttp2-client", "squid", "wrk"),
     # The newest HAProxy that there is (3.2 or later), and a PostgreSQL that was built with OpenSSL.
     "sid": ("haproxy", "postgresql-18"),
 }

@@ -87,6 +87,8 @@ class FakeTunnel:
     refusal: Exception | None = None
     closed: bool = False
     on_notices: Callable[[], None] | None = None
+    on_drain: Callable[[], bool] = lambda: True
+    """Whether no session is open any more."""
 
     def check(self, connection: str) -> None:
         if self.refusal:
@@ -102,6 +104,9 @@ class FakeTunnel:
         if self.on_notices:
             self.on_notices()
         return self.waiting.pop(0) if self.waiting else None
+
+    def drain(self, timeout_seconds: float) -> bool:
+        return self.on_drain()
 
     def shutdown(self) -> None:
         self.closed = True
@@ -153,6 +158,11 @@ def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         "PENSTOCK_INSECURE",
         "TLS_CA",
         "TLS_SERVER_NAME",
+        "DRAIN_SECONDS",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "NO_PROXY",
+        "no_proxy",
         "NO_COLOR",
     ):
         monkeypatch.delenv(name, raising=False)

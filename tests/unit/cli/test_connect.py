@@ -51,6 +51,47 @@ def test_a_signal_is_the_way_to_end_it(connected: Shell) -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_sigterm_waits_for_open_sessions(connected: Shell) -> None:
+    left = [False, False, True]
+    connected.tunnel.on_drain = lambda: left.pop(0)
+
+    def end_once() -> None:
+        connected.tunnel.on_notices = None
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    connected.tunnel.on_notices = end_once
+    result = connected("connect", "db", "--port", "0", "-o", "json")
+    assert (result.code, left) == (0, [])
+    told = [json.loads(line) for line in result.err.splitlines()]
+    assert [(line["level"], "open sessions" in line["message"]) for line in told] == [("notice", True)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_does_not_wait(connected: Shell, number: signal.Signals) -> None:
+    def never() -> bool:
+        os.kill(os.getpid(), number)
+        return False
+
+    connected.tunnel.on_drain = never
+    assert connected("connect", "db", "--port", "0").code == 0
+    assert connected.tunnel.closed
+
+
+def test_the_deadline_ends_the_waiting(connected: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAIN_SECONDS", "0")
+    connected.tunnel.on_drain = lambda: False
+    assert connected("connect", "db", "--port", "0").code == 0
+    monkeypatch.setenv("DRAIN_SECONDS", "soon")
+    result = connected("connect", "db", "--port", "0")
+    assert result.code == 1 and "DRAIN_SECONDS" in result.err
+
+
+def test_ctrl_c_waits_for_nobody(connected: Shell) -> None:
+    connected.tunnel.on_notices = lambda: os.kill(os.getpid(), signal.SIGINT)
+    connected.tunnel.on_drain = lambda: pytest.fail("it waited")
+    assert connected("connect", "db", "--port", "0").code == 0
+
+
 def test_it_prints_the_lines_to_use(connected: Shell) -> None:
     out = connected("connect", "db", "--port", "0").out
     assert "psql -h 127.0.0.1 -p 49999 -U 'app user' -d shop" in out
@@ -153,18 +194,24 @@ def test_the_engine_gets_the_logins_trust(connected: Shell, monkeypatch: pytest.
         "ca_pin": "sha256:ab",
         "ca_pem": None,
         "server_name": None,
+        "https_proxy": None,
+        "no_proxy": None,
         "insecure": False,
         "keepalive_seconds": 15,
     }
     assert connected.tunnel.settings == expected
     monkeypatch.setenv("TLS_SERVER_NAME", "inside.test")
     monkeypatch.setenv("LINK_KEEPALIVE_SECONDS", "20")
+    monkeypatch.setenv("https_proxy", "proxy.test:3128")
+    monkeypatch.setenv("NO_PROXY", "localhost")
     connected.log_in(insecure="yes")
     assert connected("connect", "db", "--port", "0").code == 0
     assert connected.tunnel.settings == {
         **expected,
         "ca_pin": None,
         "server_name": "inside.test",
+        "https_proxy": "proxy.test:3128",
+        "no_proxy": "localhost",
         "insecure": True,
         "keepalive_seconds": 20,
     }

@@ -11,7 +11,7 @@ KEY = AgentKey("grpc://127.0.0.1:1", "a", "hush")
 
 
 def test_the_core_is_told_all_of_it() -> None:
-    config = AgentConfig(KEY, ["db:1"], True, 20, "PEM", "gw", "127.0.0.1:0")
+    config = AgentConfig(KEY, ["db:1"], True, 20, "PEM", "gw", "127.0.0.1:0", None, "http://p:1", "*")
     assert json.loads(config.as_json()) == {
         "url": "grpc://127.0.0.1:1",
         "name": "a",
@@ -19,6 +19,8 @@ def test_the_core_is_told_all_of_it() -> None:
         "ca_pin": None,
         "ca_pem": "PEM",
         "server_name": "gw",
+        "https_proxy": "http://p:1",
+        "no_proxy": "*",
         "insecure": True,
         "allow": ["db:1"],
         "keepalive_seconds": 20,

@@ -6,7 +6,20 @@ import pytest
 from penstock.domain.errors import PenstockError
 from penstock.engine.worker import Forward, Worker, WorkerConfig
 
-CONFIG = WorkerConfig("127.0.0.1:1", "CHAIN", "hush", "CA", "gw", 3, 7, "rh2", 20, "127.0.0.1:0")
+CONFIG = WorkerConfig(
+    "127.0.0.1:1",
+    "CHAIN",
+    "hush",
+    "CA",
+    "gw",
+    3,
+    7,
+    "rh2",
+    20,
+    "127.0.0.1:0",
+    "http://me:hush@p:1",
+    "10.0.0.0/8",
+)
 
 
 def test_the_core_is_told_all_of_it() -> None:
@@ -21,6 +34,8 @@ def test_the_core_is_told_all_of_it() -> None:
         "flavour": "rh2",
         "keepalive_seconds": 20,
         "admin_listen": "127.0.0.1:0",
+        "https_proxy": "http://me:hush@p:1",
+        "no_proxy": "10.0.0.0/8",
     }
 
 

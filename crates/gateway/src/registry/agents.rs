@@ -76,10 +76,16 @@ impl Agents {
         links
     }
 
+    /// Links that take streams, of all.
+    pub(crate) fn links(&self) -> usize {
+        self.with(|agents| agents.values().map(|agent| agent.pool.links()).sum())
+    }
+
     pub(crate) fn snapshot(&self) -> BTreeMap<String, AgentState> {
         self.with(|agents| {
             agents
                 .iter()
+                .filter(|(_, agent)| agent.pool.links() > 0)
                 .map(|(name, Agent { pool, since })| {
                     (name.clone(), AgentState { links: pool.links(), streams: pool.streams(), since: *since })
                 })
@@ -90,7 +96,7 @@ impl Agents {
     /// Agents whose last link has gone are forgotten here, before anyone looks.
     fn with<T>(&self, act: impl FnOnce(&mut HashMap<String, Agent>) -> T) -> T {
         let mut agents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        agents.retain(|_, agent| agent.pool.links() > 0);
+        agents.retain(|_, agent| !agent.pool.is_empty());
         act(&mut agents)
     }
 }

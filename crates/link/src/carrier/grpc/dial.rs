@@ -11,7 +11,7 @@ use tonic::{Request, Status, transport::Channel};
 use super::{
     Identity, PROBLEM_HEADER, PacketStream, genuine::Genuine, packets::Outbound, protobuf::transport_client,
 };
-use crate::{Endpoint, FRAME_BYTES, tls};
+use crate::{Endpoint, FRAME_BYTES, carrier::Duplex, forward_proxy::ForwardProxy, tls};
 
 /// Credit of the outer stream and connection, in bytes. It has one stream, so both are the same; the inner
 /// connection does the limiting.
@@ -26,6 +26,7 @@ pub struct Dialler {
     endpoint: Endpoint,
     identity: Identity,
     tls: Option<tls::Connector>,
+    proxy: Option<ForwardProxy>,
 }
 
 /// An accepted call.
@@ -41,7 +42,13 @@ impl Dialler {
     /// A dialler; `tls` is needed where the endpoint speaks TLS.
     #[must_use]
     pub const fn new(endpoint: Endpoint, identity: Identity, tls: Option<tls::Connector>) -> Self {
-        Self { endpoint, identity, tls }
+        Self { endpoint, identity, tls, proxy: None }
+    }
+
+    /// Through a forward proxy, if there is one.
+    #[must_use]
+    pub(crate) fn through(self, proxy: Option<ForwardProxy>) -> Self {
+        Self { proxy, ..self }
     }
 
     /// Dials and waits until the gateway has accepted.
@@ -80,14 +87,14 @@ impl Dialler {
     }
 
     async fn channel(&self) -> Result<Channel, Error> {
-        let (endpoint, tls) = (self.endpoint.clone(), self.tls.clone());
+        let (endpoint, tls, proxy) = (self.endpoint.clone(), self.tls.clone(), self.proxy.clone());
         let scheme = if endpoint.tls { "https" } else { "http" };
         let failure: std::sync::Arc<std::sync::Mutex<Option<Error>>> = std::sync::Arc::default();
         let noted = std::sync::Arc::clone(&failure);
         let connector = tower::service_fn(move |_: Uri| {
-            let (endpoint, tls, noted) = (endpoint.clone(), tls.clone(), noted.clone());
+            let (endpoint, tls, proxy, noted) = (endpoint.clone(), tls.clone(), proxy.clone(), noted.clone());
             async move {
-                open(&endpoint, tls.as_ref()).await.map(TokioIo::new).map_err(|error| {
+                open(&endpoint, tls.as_ref(), proxy.as_ref()).await.map(TokioIo::new).map_err(|error| {
                     // tonic wraps errors of connectors beyond recognition; ours is kept beside.
                     *noted.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error.clone());
                     io::Error::other(error)
@@ -122,21 +129,33 @@ impl Dialler {
     }
 }
 
-/// Opens TCP and, where the endpoint speaks it, TLS.
-async fn open(endpoint: &Endpoint, tls: Option<&tls::Connector>) -> Result<tls::MaybeTls, Error> {
+/// Opens TCP, through a forward proxy if there is one, and, where the endpoint speaks it, TLS.
+async fn open(
+    endpoint: &Endpoint,
+    tls: Option<&tls::Connector>,
+    proxy: Option<&ForwardProxy>,
+) -> Result<Box<dyn Duplex>, Error> {
+    let io = match proxy {
+        Some(proxy) => proxy.connect(endpoint).await?,
+        None => tls::MaybeTls::Plain(straight(endpoint).await?),
+    };
+    match tls {
+        Some(connector) if endpoint.tls => {
+            connector.connect(&endpoint.host, io).await.map(|tls| Box::new(tls) as Box<dyn Duplex>)
+        }
+        _ if endpoint.tls => Err(Error::new(Code::Internal, Side::Client, "TLS without a configuration")),
+        _ => Ok(Box::new(io)),
+    }
+}
+
+async fn straight(endpoint: &Endpoint) -> Result<TcpStream, Error> {
     let authority = endpoint.authority();
     let tcp = TcpStream::connect(&authority).await.map_err(|error| {
         Error::new(Code::Lost, Side::Gateway, format!("cannot reach the gateway at {authority}: {error}"))
             .hint("is the gateway running there, and is its port open from here?")
     })?;
     tcp.set_nodelay(true).map_err(|error| Error::new(Code::Internal, Side::Client, error.to_string()))?;
-    match tls {
-        Some(connector) if endpoint.tls => {
-            connector.connect(&endpoint.host, tcp).await.map(|tls| tls::MaybeTls::Client(Box::new(tls)))
-        }
-        _ if endpoint.tls => Err(Error::new(Code::Internal, Side::Client, "TLS without a configuration")),
-        _ => Ok(tls::MaybeTls::Plain(tcp)),
-    }
+    Ok(tcp)
 }
 
 fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {

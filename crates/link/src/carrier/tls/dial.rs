@@ -6,7 +6,12 @@ use penstock_domain::{Code, Error, Side};
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{Flavour, preface};
-use crate::{Endpoint, carrier::Duplex, tls::Connector};
+use crate::{
+    Endpoint,
+    carrier::Duplex,
+    forward_proxy::ForwardProxy,
+    tls::{Connector, MaybeTls},
+};
 
 /// How long TCP and TLS may take together.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -16,13 +21,20 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Dialler {
     endpoint: Endpoint,
     connector: Connector,
+    proxy: Option<ForwardProxy>,
 }
 
 impl Dialler {
     /// A dialler; the connector holds the certificate and offers the flavours' ALPN.
     #[must_use]
     pub const fn new(endpoint: Endpoint, connector: Connector) -> Self {
-        Self { endpoint, connector }
+        Self { endpoint, connector, proxy: None }
+    }
+
+    /// Through a forward proxy, if there is one.
+    #[must_use]
+    pub(crate) fn through(self, proxy: Option<ForwardProxy>) -> Self {
+        Self { proxy, ..self }
     }
 
     /// Dials. That the peer accepts is known only once its first bytes have come.
@@ -36,16 +48,23 @@ impl Dialler {
     }
 
     async fn connect(&self) -> Result<Box<dyn Duplex>, Error> {
-        let tcp = TcpStream::connect(self.endpoint.authority())
-            .await
-            .and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp))
-            .map_err(|error| self.unreachable(&format!("cannot be reached: {error}")))?;
-        let tls = self.connector.connect(&self.endpoint.host, tcp).await?;
+        let io = match &self.proxy {
+            Some(proxy) => proxy.connect(&self.endpoint).await?,
+            None => MaybeTls::Plain(self.straight().await?),
+        };
+        let tls = self.connector.connect(&self.endpoint.host, io).await?;
         let (_, session) = tls.get_ref();
         Ok(match Flavour::negotiated(session.alpn_protocol()) {
             Flavour::Swap => Box::new(preface::Dialler::new(tls)),
             Flavour::Rh2 => Box::new(tls),
         })
+    }
+
+    async fn straight(&self) -> Result<TcpStream, Error> {
+        TcpStream::connect(self.endpoint.authority())
+            .await
+            .and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp))
+            .map_err(|error| self.unreachable(&format!("cannot be reached: {error}")))
     }
 
     fn unreachable(&self, why: &str) -> Error {
