@@ -368,7 +368,11 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARN", "ERROR"], BeforeValidator(_upper)] = Field(
         "INFO", alias="LOG_LEVEL", description="The least level that is logged."
     )
-    log_grpc: bool = Field(False, alias="LOG_GRPC", description="Logs gRPC and HTTP/2 traffic too.")
+    log_grpc: bool = Field(
+        False,
+        alias="LOG_GRPC",
+        description="Logs the head of every HTTP/2 frame on links, too; for clients as well.",
+    )
     audit_path: Path | None = Field(
         None,
         alias="PLUGIN_AUDIT_PATH",

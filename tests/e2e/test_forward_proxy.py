@@ -164,6 +164,24 @@ def said(agent: Process, words: str) -> str:
     return until(f"{agent.name} says {words}", look)
 
 
+def test_the_doctor_goes_the_same_way(scene: Scene) -> None:
+    """And says so where the proxy does not let it through, without the password."""
+    key = scene.key("examined")
+
+    def doctor(user: str) -> Result:
+        variables = {"KEY": key, "HTTPS_PROXY": scene.squid.url(user)}
+        return Cli(scene.folder / "doctor", scene.processes, variables).run(
+            "doctor", "-e", "KEY", "-o", "json"
+        )
+
+    let_through, refused = doctor(USER), doctor("me:p%40ss@")
+    assert let_through.code == 0, let_through
+    (failed,) = (check for check in refused.json["checks"] if check["status"] == "failed")
+    assert (failed["check"], failed["diagnosis"]["name"]) == ("tls", "forward-proxy"), failed
+    assert "407" in failed["detail"]
+    assert "p%40ss" not in refused.out + refused.err and "p@ss" not in refused.out + refused.err
+
+
 def test_what_no_proxy_names_is_reached_without(scene: Scene) -> None:
     """The name is nobody's but the proxy's, so that whoever goes round it does not get there."""
     agent = scene.agent(

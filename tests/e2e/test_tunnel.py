@@ -124,6 +124,27 @@ def test_psql_through_an_agent_with_a_certificate(
     tunnel.stack.wait_for_agent("offline", name)
 
 
+def test_the_doctor_is_accepted_and_leaves_no_link(tunnel: Tunnel) -> None:
+    tunnel.stack.api.post("agents", name="visited")
+    issued = tunnel.issue("visited")
+    key = f"tls://127.0.0.1:{tunnel.port}?ca={issued['ca_pin']}"
+    variables = {"KEY": key, "TLS_CERT": issued["cert"], "TLS_KEY": issued["key"]}
+    doctor = Cli(tunnel.stack.folder / "doctor", tunnel.stack.processes, variables)
+
+    checks = doctor.json("doctor", "-e", "KEY")["checks"]
+
+    assert {check["check"] for check in checks if check["status"] == "ok"} == {
+        "name",
+        "tcp",
+        "tls",
+        "credential",
+    }
+    until("the doctor has left", lambda: tunnel.status("visited") == "offline")
+    tunnel.cli.ok("pki", "revoke", "visited")
+    revoked = doctor.run("doctor", "-e", "KEY", "-o", "json").json
+    assert [check["check"] for check in revoked["checks"] if check["status"] == "failed"] == ["credential"]
+
+
 def test_what_revoking_cuts(tunnel: Tunnel, postgres: Postgres, application: str) -> None:
     """The running session within a second, and every later link; taken back, the agent returns by itself."""
     name = "revoked"

@@ -7,6 +7,7 @@ mod config;
 mod egress;
 mod http;
 mod metrics;
+mod probe;
 mod public;
 mod registry;
 mod session;

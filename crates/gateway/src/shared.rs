@@ -17,6 +17,7 @@ use crate::{
     ask::Asker,
     http::Api,
     metrics::Metrics,
+    probe::Probes,
     public::Public,
     registry::{Agents, Cancels, Credentials, Sessions, Turns},
 };
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     /// Published apps, where there is a port for them.
     pub public: Option<Arc<Public>>,
     pub sessions: Sessions,
+    pub probes: Probes,
     pub cancels: Cancels,
     pub ready: Ready,
     /// No new links or sessions.
@@ -70,6 +72,7 @@ impl Shared {
             certificates: Credentials::default(),
             api: Api::new(&config),
             sessions: Sessions::default(),
+            probes: Probes::default(),
             cancels: Cancels::default(),
             ready: Ready::default(),
             drain: CancellationToken::new(),

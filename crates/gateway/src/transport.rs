@@ -5,7 +5,7 @@ use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 use penstock_domain::{Error, Principal};
 use penstock_link::{
     Link, Serve,
-    carrier::grpc::{Accept, Call, PacketStream},
+    carrier::grpc::{Accept, Call, PacketStream, Purpose},
     serve,
 };
 
@@ -15,7 +15,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{session, shared::Shared};
+use crate::{
+    probe::{self, Probing},
+    session,
+    shared::Shared,
+};
 
 /// How long the streams of a link have to end by themselves, once its credential is revoked.
 const LAST_WORDS: Duration = Duration::from_millis(800);
@@ -28,6 +32,8 @@ pub(crate) struct Links {
 pub(crate) struct Peer {
     principal: Principal,
     address: String,
+    /// If it does not want a link.
+    probing: Option<Probing>,
 }
 
 impl Links {
@@ -44,11 +50,17 @@ impl Accept for Links {
         if let Some(error) = self.shared.draining() {
             return Err(error);
         }
-        let Call { credential, peer: address } = call;
+        let Call { credential, peer: address, purpose } = call;
         tracing::debug!(target: "penstock::link", peer = address, ?credential, "call");
         let asker = &self.shared.asker;
         match asker.authenticate(&self.shared.metrics, credential, address.clone()).await {
-            Ok(principal) => Ok(Peer { principal, address }),
+            Ok(principal) => {
+                let probing = match purpose {
+                    Purpose::Link => None,
+                    Purpose::Probe { keepalive } => Some(self.shared.probes.admit(keepalive)?),
+                };
+                Ok(Peer { principal, address, probing })
+            }
             Err(error) => {
                 tracing::warn!(target: "penstock::link", peer = address, %error, "call refused");
                 Err(error)
@@ -59,7 +71,10 @@ impl Accept for Links {
     fn link(&self, peer: Peer, bytes: PacketStream) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            let Peer { principal, address } = peer;
+            let Peer { principal, address, probing } = peer;
+            if let Some(probing) = probing {
+                return probe::run(&shared, &principal, &address, bytes, probing).await;
+            }
             match &principal {
                 Principal::Agent { name } => {
                     agent(&shared, name, &address, bytes, &shared.close).await;

@@ -63,17 +63,7 @@ impl Address {
         if !endpoint.tunnel {
             return self.grpc(identity).map(Dialler::Grpc);
         }
-        let (Some(chain_pem), Some(key_pem)) = (self.cert_pem.clone(), self.key_pem.clone()) else {
-            return Err(Error::new(
-                Code::Malformed,
-                Side::Client,
-                "a tunnel port asks for a certificate and its key",
-            )
-            .hint("`penstock pki issue NAME` makes them; set TLS_CERT and TLS_KEY"));
-        };
-        let identity = Identity { chain_pem, key_pem };
-        let alpn = [self.flavour.alpn()];
-        let connector = Connector::new(&self.trust(), self.server_name.clone(), &alpn, Some(&identity))?;
+        let connector = self.connector(&endpoint)?;
         let proxy = self.forward_proxy(&endpoint)?;
         Ok(Dialler::Tls(tls::Dialler::new(endpoint, connector).through(proxy)))
     }
@@ -85,15 +75,39 @@ impl Address {
     pub fn grpc(&self, identity: grpc::Identity) -> Result<grpc::Dialler, Error> {
         let endpoint = Endpoint::parse(&self.url, self.insecure)?;
         let tls = match endpoint.tls {
-            true => Some(Connector::new(&self.trust(), self.server_name.clone(), &[b"h2"], None)?),
+            true => Some(self.connector(&endpoint)?),
             false => None,
         };
         let proxy = self.forward_proxy(&endpoint)?;
         Ok(grpc::Dialler::new(endpoint, identity, tls).through(proxy))
     }
 
-    fn forward_proxy(&self, endpoint: &Endpoint) -> Result<Option<ForwardProxy>, Error> {
+    pub(crate) fn forward_proxy(&self, endpoint: &Endpoint) -> Result<Option<ForwardProxy>, Error> {
         ForwardProxy::before(endpoint, self.https_proxy.as_deref(), self.no_proxy.as_deref())
+    }
+
+    /// Speaks TLS as the endpoint's carrier does.
+    pub(crate) fn connector(&self, endpoint: &Endpoint) -> Result<Connector, Error> {
+        self.connector_for(&self.trust(), endpoint.tunnel)
+    }
+
+    /// The same with other trust; `proven` shows our certificate.
+    pub(crate) fn connector_for(&self, trust: &Trust, proven: bool) -> Result<Connector, Error> {
+        let identity = if proven { Some(self.identity()?) } else { None };
+        let alpn = if identity.is_some() { self.flavour.alpn() } else { b"h2" };
+        Connector::new(trust, self.server_name.clone(), &[alpn], identity.as_ref())
+    }
+
+    fn identity(&self) -> Result<Identity, Error> {
+        let (Some(chain_pem), Some(key_pem)) = (self.cert_pem.clone(), self.key_pem.clone()) else {
+            return Err(Error::new(
+                Code::Malformed,
+                Side::Client,
+                "a tunnel port asks for a certificate and its key",
+            )
+            .hint("`penstock pki issue NAME` makes them; set TLS_CERT and TLS_KEY"));
+        };
+        Ok(Identity { chain_pem, key_pem })
     }
 
     fn trust(&self) -> Trust {

@@ -10,6 +10,7 @@ mod endpoint;
 mod exchange;
 mod farewell;
 mod forward_proxy;
+mod frame_log;
 mod frames;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -24,6 +25,7 @@ mod request;
 mod resets;
 mod send;
 mod serve;
+mod shown;
 mod slot;
 mod stream;
 pub mod tls;
@@ -43,6 +45,7 @@ pub use request::Open;
 pub use resets::Resets;
 pub use send::Send;
 pub use serve::{Incoming, Respond, Serve, serve};
+pub use shown::Shown;
 pub use stream::{Stream, link_lost};
 
 /// The largest frame and packet that a link carries, in bytes (design §5).

@@ -24,6 +24,7 @@ use crate::{
     Exchange, FRAME_BYTES, Failure, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER,
     STREAM_WINDOW, Stream,
     farewell::Farewell,
+    frame_log::FrameLog,
     frames::Frames,
     gather::Gather,
     in_flight::InFlight,
@@ -55,6 +56,7 @@ impl Link {
     {
         let heard = Heard::now();
         let (go_away, going_away) = (CancellationToken::new(), CancellationToken::new());
+        let io = FrameLog::requesting(io);
         let frames = Frames::requesting(io, Farewell::new(go_away.clone()), going_away.clone());
         let gather = Gather::new(Listening::new(frames, heard.clone()));
         let handshake = builder().handshake(gather.clone());

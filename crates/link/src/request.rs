@@ -7,6 +7,9 @@ use penstock_domain::{Code, Error, Side, Target};
 /// `:protocol` of a client's session on a connection.
 const SESSION: &str = "session";
 
+/// `:protocol` of a stream that comes back as it went.
+const ECHO: &str = "echo";
+
 /// `:protocol` of a unix socket at an agent; `:path` is the socket's.
 const UNIX: &str = "unix";
 
@@ -17,6 +20,8 @@ pub enum Open {
     Session(String),
     /// A byte stream to a target.
     Target(Target),
+    /// A byte stream to nowhere, for a probe: what goes comes back.
+    Echo,
 }
 
 impl Open {
@@ -29,6 +34,7 @@ impl Open {
         let request = match &self {
             Self::Target(Target::Tcp(address)) => builder.uri(address.as_str()).body(()),
             Self::Target(Target::Unix(path)) => extended(builder, UNIX, path),
+            Self::Echo => extended(builder, ECHO, "/"),
             Self::Session(name) => extended(builder, SESSION, &format!("/{name}")),
         };
         request.map_err(|error| {
@@ -48,6 +54,7 @@ impl Open {
         let path = request.uri().path();
         match protocol.as_str() {
             SESSION => Some(Self::Session(path.strip_prefix('/')?.to_owned())),
+            ECHO => Some(Self::Echo),
             UNIX => Some(Self::Target(Target::Unix(path.to_owned()))),
             _ => None,
         }
@@ -74,6 +81,7 @@ mod tests {
             Open::Target(Target::Tcp("db.internal:5432".into())),
             Open::Target(Target::Tcp("[::1]:5432".into())),
             Open::Target(Target::Unix("/run/pg/.s.PGSQL.5432".into())),
+            Open::Echo,
         ] {
             let request = open.clone().into_request().unwrap();
             assert_eq!(Open::from_request(&request), Some(open));

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, Receive, Resets, SEND_BUFFER,
     STREAM_WINDOW, Send, Stream,
+    frame_log::FrameLog,
     frames::Frames,
     gather::Gather,
     in_flight::InFlight,
@@ -258,6 +259,7 @@ where
 {
     let heard = Heard::now();
     let again = options.reversed.then_some(options.streams);
+    let io = FrameLog::serving(io);
     let io = Frames::serving(io, again, options.established.clone(), options.going_away.clone());
     let gather = Gather::new(Listening::new(io, heard.clone()));
     let handshake = options.builder().handshake(gather.clone());

@@ -9,6 +9,7 @@ mod error;
 mod forward_proxy;
 mod gateway;
 mod logging;
+mod probe;
 mod proxy;
 mod recording;
 mod runtime;
@@ -31,6 +32,7 @@ mod _core {
         forward_proxy::is_proxied,
         gateway::Gateway,
         logging::init_logging,
+        probe::Probe,
         proxy::{Choice, Exchange, Mount, Proxy, Websocket},
         recording::{Replay, read_recording, recording_heads, summarise_recording, verify_recording},
         worker::Worker,

@@ -9,11 +9,11 @@ use tracing_subscriber::{EnvFilter, fmt};
 use crate::error::raise;
 
 /// Starts logging. Only Penstock's own targets are heard: libraries would log headers, and with them secrets.
-/// `grpc` adds every frame of interest on links.
+/// `grpc` adds the head of every frame on links.
 #[pyfunction]
 pub(crate) fn init_logging(encoding: &str, level: &str, grpc: bool) -> PyResult<()> {
     let level = level.to_ascii_lowercase();
-    let link = if grpc { "debug" } else { level.as_str() };
+    let link = if grpc { "trace" } else { level.as_str() };
     let filter = EnvFilter::try_new(format!("off,penstock={level},penstock::link={link}"))
         .map_err(|error| malformed(&format!("LOG_LEVEL: {error}")))?;
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import click
 
 from penstock.cli import environment
+from penstock.cli.debug import debug_options
 from penstock.cli.errors import Refusal, note
 from penstock.cli.open_files import raise_open_files
 from penstock.cli.output import output_option
@@ -39,6 +40,7 @@ _NOTICE_SECONDS = 0.25
     "--port", type=click.IntRange(0, 65535), help="The local port.  [default: 5433 for postgres, else any]"
 )
 @click.option("--socket", is_flag=True, help="A unix socket that only you can use, instead of a port.")
+@debug_options
 @output_option()
 @click.pass_obj
 def connect(state: State, name: str, port: int | None, socket: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from penstock.cli.debug import debug_options
 from penstock.cli.errors import Refusal
 from penstock.cli.output import output_option
 from penstock.cli.signals import told_to_stop
@@ -29,6 +30,7 @@ _NOTICE_SECONDS = 0.5
 @click.option(
     "-f", "--file", type=click.File("r", encoding="utf-8"), help="A file with what to run; - is stdin."
 )
+@debug_options
 @output_option("table", "csv", "json")
 @click.pass_obj
 def execute(state: State, name: str, sql: str | None, file: TextIO | None) -> None:

@@ -23,6 +23,7 @@ TABLE = {
     "egress": Lazy("penstock.cli.egress:egress", "Check and explain the forward proxy's configuration."),
     "setup": Lazy("penstock.cli.setup:setup", "Make the first administrator of a new gateway."),
     "start": Lazy("penstock.cli.start:start", "Start a gateway, an agent, or both."),
+    "doctor": Lazy("penstock.cli.doctor:doctor", "Look at the way to the gateway, and say what is wrong."),
     "demo": Lazy("penstock.demo.command:demo", "Try everything on this machine, database included."),
     "version": Lazy("penstock.cli.version:version", "Show the version."),
 }

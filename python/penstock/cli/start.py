@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+from penstock.cli.debug import debug_options, role_settings
 from penstock.cli.output import output_option
 from penstock.cli.roles import run_role
 from penstock.cli.start_egress import egress
 from penstock.cli.start_proxy import proxy
 from penstock.cli.start_worker import worker
+from penstock.cli.state import State
 
 
 @click.group()
@@ -17,8 +19,10 @@ def start() -> None:
 
 
 @start.command()
+@debug_options
 @output_option()
-def gateway() -> None:
+@click.pass_obj
+def gateway(state: State) -> None:
     """Start the gateway, and stay until it is told to stop (Ctrl-C or SIGTERM).
 
     The first start prints the line that makes the first administrator, unless PENSTOCK_ADMIN_EMAIL and
@@ -30,31 +34,36 @@ def gateway() -> None:
       HTTP_LISTEN=127.0.0.1:8109 GRPC_LISTEN=127.0.0.1:8110 penstock start gateway
       PUBLIC_LISTEN=0.0.0.0:8080 penstock start gateway
     """
-    run_role("gateway")
+    run_role("gateway", *role_settings(state))
 
 
 @start.command()
+@debug_options
 @output_option()
-def agent() -> None:
+@click.pass_obj
+def agent(state: State) -> None:
     """Start an agent: it dials out to its gateway and opens no port.
 
     \b
-    Example:
+    Examples:
       PENSTOCK_KEY=grpcs://NAME:SECRET@gateway.example.com:8010 penstock start agent
+      penstock start agent --debug --debug-grpc
     """
-    run_role("agent")
+    run_role("agent", *role_settings(state))
 
 
 @start.command()
+@debug_options
 @output_option()
-def standalone() -> None:
+@click.pass_obj
+def standalone(state: State) -> None:
     """Start gateway and agent in one process, listening on this machine only.
 
     \b
     Example:
       penstock start standalone
     """
-    run_role("standalone")
+    run_role("standalone", *role_settings(state))
 
 
 start.add_command(worker)

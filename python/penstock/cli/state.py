@@ -26,6 +26,8 @@ class State:
     output: str = "table"
     transport: httpx.BaseTransport | None = None
     dial: Dial | None = None
+    debug: set[str] = field(default_factory=set)
+    """What is to be logged: `debug`, `debug_grpc`."""
 
     @property
     def json(self) -> bool:

@@ -13,6 +13,7 @@ from penstock.cli import config as configs
 from penstock.cli import environment
 from penstock.cli.client import client, require_token
 from penstock.cli.config import Config
+from penstock.cli.debug import start_logging
 from penstock.cli.errors import Refusal, note
 from penstock.cli.state import State
 from penstock.cli.types import Json
@@ -57,7 +58,8 @@ def open_tunnel(state: State, name: str) -> Iterator[tuple[Tunnel, Json]]:
     if connection.get("online") is False:
         agent = connection.get("agent")
         note("warning", f"agent {agent} is offline; {name} cannot be reached until it is back")
-    tunnel = (state.dial or _dial)(_settings(config, token))
+    start_logging(state)
+    tunnel = (state.dial or _dial)(link_settings(config, token))
     try:
         tunnel.check(name)
         yield tunnel, connection
@@ -71,7 +73,8 @@ def _dial(settings: dict[str, Json]) -> Tunnel:
     return Client(settings)
 
 
-def _settings(config: Config, token: str) -> dict[str, Json]:
+def link_settings(config: Config, token: str) -> dict[str, Json]:
+    """How the stored login's links are dialled, in the words of the engine's client."""
     if not config.grpc_url:
         raise Refusal("The gateway's gRPC address is not known yet.", hint="Run: penstock login")
     return {

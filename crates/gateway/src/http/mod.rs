@@ -4,8 +4,9 @@ mod api;
 
 use std::{convert::Infallible, future::Future, sync::Arc};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
+use penstock_domain::{Code, Error, Side};
 use penstock_http::{Body, Handler, Peer, body};
 use penstock_link::carrier::grpc;
 use tonic_health::{
@@ -63,6 +64,9 @@ impl Front {
     async fn answer(mut self, mut request: Request<Incoming>, peer: String) -> Response<Body> {
         let path = request.uri().path();
         if path.starts_with("/protobuf.Transport/") {
+            if request.version() < Version::HTTP_2 {
+                return grpc::refusal(&not_http2(request.version()));
+            }
             request.extensions_mut().insert(peer);
             return infallible(self.transport.call(request).await).map(body::any);
         }
@@ -129,6 +133,12 @@ fn unimplemented_method() -> Response<Body> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", HeaderValue::from_static("12"));
     response
+}
+
+/// gRPC is defined over HTTP/2 alone. What comes otherwise was rewritten on its way, and its streams would hang.
+fn not_http2(version: Version) -> Error {
+    Error::new(Code::Malformed, Side::Client, format!("the call came by {version:?}, and gRPC needs HTTP/2"))
+        .hint("something in between forwards it as plain HTTP: grpc_pass in nginx, `proto h2` in HAProxy")
 }
 
 fn infallible<T>(result: Result<T, Infallible>) -> T {

@@ -7,7 +7,7 @@ use penstock_domain::{Code, Credential, Error, Side};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataValue};
 
 use super::{
-    Identity, PROBLEM_HEADER, PacketStream,
+    Identity, PROBLEM_HEADER, PacketStream, Purpose,
     packets::Outbound,
     protobuf::{
         Packet,
@@ -16,13 +16,15 @@ use super::{
 };
 use crate::FRAME_BYTES;
 
-/// A call that wants to become a link.
+/// A call that wants to become a link, or to probe.
 #[derive(Debug)]
 pub struct Call {
     /// What the peer showed.
     pub credential: Credential,
     /// The peer's address, as the listener put it into the request's extensions.
     pub peer: String,
+    /// What it is for.
+    pub purpose: Purpose,
 }
 
 /// Who decides about calls and takes the links.
@@ -60,16 +62,28 @@ impl<A: Accept> Transport for Service<A> {
     ) -> Result<Response<Self::ConnectStream>, Status> {
         let peer = request.extensions().get::<String>().cloned().unwrap_or_default();
         let credential = Identity::read(request.metadata()).ok_or_else(|| status(&anonymous()))?;
-        let peer = self.0.authenticate(Call { credential, peer }).await.map_err(|error| status(&error))?;
+        let purpose = Purpose::read(request.metadata()).ok_or_else(|| status(&purposeless()))?;
+        let peer =
+            self.0.authenticate(Call { credential, peer, purpose }).await.map_err(|error| status(&error))?;
         let outbound = Outbound::new();
         self.0.link(peer, outbound.joiner().join(request.into_inner()));
         Ok(Response::new(Box::pin(outbound.map(Ok))))
     }
 }
 
+/// The answer to a call that cannot be served, as the service itself gives it.
+pub fn refusal<B: Default>(error: &Error) -> http::Response<B> {
+    status(error).into_http()
+}
+
 fn anonymous() -> Error {
     Error::new(Code::Unauthenticated, Side::Client, "the call carries no credential")
         .hint("agents send the key in PENSTOCK_KEY, clients the token of `penstock login`")
+}
+
+fn purposeless() -> Error {
+    Error::new(Code::Malformed, Side::Client, "the call is for something that is not known here")
+        .hint("the caller may be newer than this gateway: upgrade the gateway")
 }
 
 /// An error as a call's status, with its problem document beside.

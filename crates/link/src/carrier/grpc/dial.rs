@@ -9,7 +9,8 @@ use tokio::{net::TcpStream, time::timeout};
 use tonic::{Request, Status, transport::Channel};
 
 use super::{
-    Identity, PROBLEM_HEADER, PacketStream, genuine::Genuine, packets::Outbound, protobuf::transport_client,
+    Identity, PROBLEM_HEADER, PacketStream, Purpose, genuine::Genuine, packets::Outbound,
+    protobuf::transport_client,
 };
 use crate::{Endpoint, FRAME_BYTES, carrier::Duplex, forward_proxy::ForwardProxy, tls};
 
@@ -27,6 +28,7 @@ pub struct Dialler {
     identity: Identity,
     tls: Option<tls::Connector>,
     proxy: Option<ForwardProxy>,
+    purpose: Purpose,
 }
 
 /// An accepted call.
@@ -42,13 +44,20 @@ impl Dialler {
     /// A dialler; `tls` is needed where the endpoint speaks TLS.
     #[must_use]
     pub const fn new(endpoint: Endpoint, identity: Identity, tls: Option<tls::Connector>) -> Self {
-        Self { endpoint, identity, tls, proxy: None }
+        Self { endpoint, identity, tls, proxy: None, purpose: Purpose::Link }
     }
 
     /// Through a forward proxy, if there is one.
     #[must_use]
     pub(crate) fn through(self, proxy: Option<ForwardProxy>) -> Self {
         Self { proxy, ..self }
+    }
+
+    /// The same for another purpose than a link.
+    #[must_use]
+    pub fn for_purpose(mut self, purpose: Purpose) -> Self {
+        self.purpose = purpose;
+        self
     }
 
     /// Dials and waits until the gateway has accepted.
@@ -77,6 +86,7 @@ impl Dialler {
             )
             .hint("copy it again, whole and without line breaks"));
         }
+        self.purpose.write(request.metadata_mut());
         let checked = Genuine::new(channel.clone(), self.endpoint.authority());
         let response = transport_client::TransportClient::new(checked)
             .max_decoding_message_size(2 * FRAME_BYTES as usize)

@@ -6,11 +6,13 @@ mod dial;
 mod genuine;
 mod identity;
 mod packets;
+mod purpose;
 
-pub use accept::{Accept, Call, Server, service};
+pub use accept::{Accept, Call, Server, refusal, service};
 pub use dial::{Dialled, Dialler};
 pub use identity::Identity;
 pub use packets::PacketStream;
+pub use purpose::Purpose;
 
 /// Generated from `proto/transport.proto`.
 #[allow(missing_docs, clippy::all, clippy::too_many_lines)]

@@ -1,6 +1,7 @@
 //! A byte stream over two message streams. Writes are gathered, so that many small frames become one message.
 
 use std::{
+    error::Error as _,
     io,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -195,8 +196,25 @@ fn append(bytes: &mut BytesMut, buf: &[u8], room: usize) -> usize {
 }
 
 fn lost(status: &Status) -> io::Error {
+    let why = reset(status).unwrap_or_else(|| status.message().to_owned());
     io::Error::new(
         io::ErrorKind::ConnectionReset,
-        format!("the gRPC stream ended: {:?} {}", status.code(), status.message()),
+        format!("the gRPC stream ended: {:?}: {why}", status.code()),
     )
+}
+
+/// What the outer HTTP/2 says of it, in the protocol's own words: whoever is in between chose them.
+fn reset(status: &Status) -> Option<String> {
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<h2::Error>()
+            && let Some(reason) = error.reason()
+        {
+            let frame = if error.is_go_away() { "GOAWAY" } else { "RST_STREAM" };
+            let side = if error.is_remote() { "came" } else { "was sent" };
+            return Some(format!("{frame} {reason:?} {side}"));
+        }
+        cause = error.source();
+    }
+    None
 }
