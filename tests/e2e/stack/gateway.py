@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,8 @@ class Gateway:
     processes: Processes
     variables: Mapping[str, str] = field(default_factory=dict)
     role: str = "gateway"
+    prefix: Sequence[str | Path] = ()
+    """A command that changes what the gateway finds around it."""
     http_port: int = field(default_factory=free_port)
     grpc_port: int = field(default_factory=free_port)
     admin_port: int = field(default_factory=free_port)
@@ -55,7 +57,8 @@ class Gateway:
             **self.variables,
         }
         command = [PENSTOCK, "start", self.role]
-        self.process = self.processes.start(self.role, command, environment(self.home, variables))
+        inside = environment(self.home, variables)
+        self.process = self.processes.start(self.role, command, inside, prefix=self.prefix)
         until(f"the {self.role} is ready", self._is_ready, 60)
 
     def admin(self, path: str) -> httpx.Response:

@@ -124,15 +124,15 @@ class Processes:
         command: Sequence[str | Path],
         environment: Mapping[str, str] | None = None,
         stop: int = signal.SIGTERM,
-        prefix: Sequence[str] = (),
+        prefix: Sequence[str | Path] = (),
     ) -> Process:
-        """Starts a program; `prefix` is a command that changes to another account."""
+        """Starts a program; `prefix` is a command that changes the account, or the view of the system."""
         self._count += 1
         log = self.logs / f"{self._count:03}-{name}.log"
         out = log.with_suffix(".out")
         with log.open("wb") as stderr, out.open("wb") as stdout:
             popen = subprocess.Popen(
-                [*prefix, *_dying_with_us(), *map(str, command)],
+                [*map(str, prefix), *_dying_with_us(), *map(str, command)],
                 env=environment,
                 cwd=self.logs,
                 start_new_session=True,

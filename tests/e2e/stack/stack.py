@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,11 +90,13 @@ class Stack:
 
 
 @contextmanager
-def running(folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """A whole stack, the gateway with these variables."""
+def running(
+    folder: Path, variables: Mapping[str, str] | None = None, prefix: Sequence[str | Path] = ()
+) -> Iterator[Stack]:
+    """A whole stack, the gateway with these variables and this before its command."""
     with ExitStack() as exits:
         processes = exits.enter_context(Processes(folder / "logs"))
-        server = Gateway(folder / "gateway", processes, variables or {})
+        server = Gateway(folder / "gateway", processes, variables or {}, prefix=prefix)
         server.start()
         api = exits.enter_context(server.api())
         api.log_in(ADMIN, server.password)

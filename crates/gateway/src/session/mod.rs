@@ -84,8 +84,30 @@ async fn decide(
 impl Session {
     /// Writes the session down, in the store and as the recording's first record, before anything is opened.
     pub(crate) async fn begin(&self, client: Client) -> Result<Running, Error> {
-        let Self { shared, principal, peer, plan, turns } = self;
+        let Self { shared, principal, plan, .. } = self;
         let recording = Recording::open(&shared.recorder, &plan.recording).await?;
+        if let Err(error) = self.note(&recording, client).await {
+            recording.give_up(&plan.session, &error).await;
+            return Err(error);
+        }
+        let token = match principal {
+            Principal::User { token, .. } => Some(token.clone()),
+            Principal::Agent { .. } | Principal::Worker { .. } => None,
+        };
+        tracing::info!(
+            target: "penstock::session",
+            session = plan.session,
+            connection = plan.connection,
+            user = principal.name(),
+            "session open"
+        );
+        let registered = shared.sessions.add(&plan.session, token, recording);
+        Ok(Running::new(Arc::clone(shared), Arc::clone(plan), registered))
+    }
+
+    /// The recording's first record, then the store.
+    async fn note(&self, recording: &Recording, client: Client) -> Result<(), Error> {
+        let Self { shared, principal, peer, plan, turns } = self;
         let begin = Begin {
             session: plan.session.clone(),
             connection: plan.connection.clone(),
@@ -102,22 +124,7 @@ impl Session {
         let named =
             Event::Client { user: client.user, database: client.database, application: client.application };
         recording.record(&[opened, named]).await?;
-        {
-            let _turn = turns.turn().await;
-            shared.asker.begin(&shared.metrics, begin).await?;
-        }
-        let token = match principal {
-            Principal::User { token, .. } => Some(token.clone()),
-            Principal::Agent { .. } | Principal::Worker { .. } => None,
-        };
-        tracing::info!(
-            target: "penstock::session",
-            session = plan.session,
-            connection = plan.connection,
-            user = principal.name(),
-            "session open"
-        );
-        let registered = shared.sessions.add(&plan.session, token, recording);
-        Ok(Running::new(Arc::clone(shared), Arc::clone(plan), registered))
+        let _turn = turns.turn().await;
+        shared.asker.begin(&shared.metrics, begin).await
     }
 }

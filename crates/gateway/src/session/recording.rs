@@ -1,9 +1,14 @@
 //! A session's recording, and what a session does when it cannot go on: it ends, or the gap is noted.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    fs::File,
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
-use penstock_domain::{Error, Event, Gap, Recording as Wanted};
-use penstock_record::{Head, Recorder, Tape};
+use penstock_domain::{Error, Event, Gap, Recording as Wanted, Status};
+use penstock_record::{Head, Recorder, Tape, summarise};
+use tokio::task::spawn_blocking;
 
 use crate::clock;
 
@@ -11,6 +16,7 @@ use crate::clock;
 pub(crate) struct Recording {
     /// None if it could not be created and need not be.
     tape: Option<Tape>,
+    path: PathBuf,
     required: bool,
     gap: Mutex<Option<Gap>>,
 }
@@ -24,6 +30,13 @@ pub(crate) struct Finished {
     pub gap: Option<Gap>,
 }
 
+impl Finished {
+    fn at(head: Option<Head>) -> Self {
+        let (records, head) = head.map_or((0, String::new()), |head| (head.records, head.hash.to_string()));
+        Self { records, head, gap: None }
+    }
+}
+
 impl Recording {
     /// Creates the file.
     pub(crate) async fn open(recorder: &Recorder, wanted: &Wanted) -> Result<Self, Error> {
@@ -32,7 +45,7 @@ impl Recording {
             Err(error) if wanted.required => return Err(error),
             Err(error) => (None, Some(gap(error))),
         };
-        Ok(Self { tape, required: wanted.required, gap: Mutex::new(gap) })
+        Ok(Self { tape, path: wanted.path.clone(), required: wanted.required, gap: Mutex::new(gap) })
     }
 
     /// Hands events to the kernel or the disk. What they tell of must not go onward before this returns.
@@ -52,22 +65,49 @@ impl Recording {
 
     /// Writes the last record. If it cannot be written, the head is that of what was.
     pub(crate) async fn finish(&self, session: &str, end: &Event) -> Finished {
-        if let Some(tape) = &self.tape
-            && let Err(error) = tape.finish(clock::micros(), end).await
-        {
+        let ended = match &self.tape {
+            Some(tape) => tape.finish(clock::micros(), end).await.map(drop),
+            None => {
+                self.miss(1, None);
+                Ok(())
+            }
+        };
+        let mut finished = Finished::at(self.head());
+        if let Err(error) = ended {
             tracing::error!(target: "penstock::session", session, %error, "the recording has no end");
             if !self.required {
                 self.miss(1, Some(error));
             }
-        } else if self.tape.is_none() {
-            self.miss(1, None);
+            if let Some(found) = self.found().await.filter(|found| found.records > finished.records) {
+                finished = found;
+            }
         }
-        let head = self.head();
-        Finished {
-            records: head.map_or(0, |head| head.records),
-            head: head.map(|head| head.hash.to_string()).unwrap_or_default(),
-            gap: self.gap().take(),
+        finished.gap = self.gap().take();
+        finished
+    }
+
+    /// Ends the recording of a session that did not come to be. A file that tells nothing of it does not stay.
+    pub(crate) async fn give_up(&self, session: &str, error: &Error) {
+        let end = Event::Ended {
+            status: Status::Failed,
+            reason: Some(error.message.clone()),
+            statements: 0,
+            client_bytes: 0,
+            upstream_bytes: 0,
+        };
+        if self.finish(session, &end).await.records == 0
+            && let Err(error) = tokio::fs::remove_file(&self.path).await
+        {
+            tracing::debug!(target: "penstock::session", session, %error, "no recording to remove");
         }
+    }
+
+    /// How far the file has come. A burst that failed may have left whole records in it, which nobody was told of:
+    /// a head from before them would make them look as if they had been added.
+    async fn found(&self) -> Option<Finished> {
+        let path = self.path.clone();
+        let summary = spawn_blocking(move || summarise(File::open(path).ok()?).ok()).await.ok()??;
+        Some(Finished { records: summary.records, head: summary.head, gap: None })
     }
 
     /// How far it has come; none before its first record.

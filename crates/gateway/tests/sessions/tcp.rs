@@ -205,3 +205,15 @@ async fn a_recording_that_is_not_required_leaves_a_gap_that_is_told() {
     assert_eq!((ended.status, ended.head.as_str(), gap.events), (Status::Closed, "", 3));
     assert!(gap.reason.contains("cannot be written"), "{gap:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_did_not_come_to_be_is_recorded_as_that() {
+    let world = World::start(Refusals::None).await;
+    assert!(world.is_cut(world::REVOKED).await);
+    let summary = world.summary("session-0");
+    assert_eq!(
+        (summary.status, summary.reason.as_deref()),
+        (Some(Status::Failed), Some("revoked meanwhile"))
+    );
+    assert_eq!(summary.statements, 0);
+}

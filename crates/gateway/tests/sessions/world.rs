@@ -14,7 +14,7 @@ use penstock_agent::Agent;
 use penstock_client::Client;
 use penstock_domain::{Code, Credential, Decider, Ended, Error, Plan, Principal, Question, Side, Verdict};
 use penstock_gateway::{Config, Gateway};
-use penstock_record::Report;
+use penstock_record::{Report, Summary};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -32,6 +32,9 @@ pub const UNWRITABLE: &str = "unwritable";
 
 /// A connection that cannot be recorded and need not be.
 pub const UNRECORDED: &str = "unwritable-optional";
+
+/// A connection whose sessions are refused as they begin.
+pub const REVOKED: &str = "revoked";
 
 /// What the scripted decider refuses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -75,6 +78,9 @@ impl Decider for Script {
                 token: "token-1".into(),
             }),
             Question::Decide { connection, .. } => self.plan(&connection),
+            Question::Begin(begin) if begin.connection == REVOKED => {
+                Verdict::Deny(Error::new(Code::Forbidden, Side::Policy, "revoked meanwhile"))
+            }
             Question::Begin(_) => Verdict::Noted,
             Question::Enter(_) => Verdict::Deny(Error::new(Code::NotFound, Side::Client, "no such app")),
             Question::Call(_) => Verdict::Deny(Error::new(Code::Unauthenticated, Side::Client, "unknown")),
@@ -134,6 +140,7 @@ impl World {
             ("flood", flood().await),
             (UNWRITABLE, echo().await),
             (UNRECORDED, echo().await),
+            (REVOKED, echo().await),
         ]);
         let script = Script {
             refusals,
@@ -214,6 +221,11 @@ impl World {
     /// The next session that ended.
     pub async fn ended(&self) -> Ended {
         timeout(Duration::from_secs(10), self.ended.lock().await.recv()).await.unwrap().unwrap()
+    }
+
+    /// What a recording says of its session.
+    pub fn summary(&self, session: &str) -> Summary {
+        penstock_record::summarise(std::fs::File::open(self.folder.path().join(session)).unwrap()).unwrap()
     }
 
     pub fn verify(&self, session: &str, head: &str) -> Report {
