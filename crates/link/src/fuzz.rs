@@ -3,16 +3,16 @@
 use tokio::io::AsyncRead;
 use tokio_util::sync::CancellationToken;
 
-use crate::{carrier::tls::preface::Acceptor, frames::Frames};
+use crate::{carrier::tls::preface::Acceptor, farewell::Farewell, frames::Frames};
 
 /// The frames that a stack which requests is given.
 pub fn requesting<T: AsyncRead + Unpin>(inner: T) -> impl AsyncRead + Unpin {
-    Frames::requesting(inner)
+    Frames::requesting(inner, Farewell::new(CancellationToken::new()), CancellationToken::new())
 }
 
 /// The preface and the frames that a stack which serves is given.
 pub fn serving<T: AsyncRead + Unpin>(inner: T) -> impl AsyncRead + Unpin {
-    Frames::serving(inner, None, CancellationToken::new())
+    Frames::serving(inner, None, CancellationToken::new(), CancellationToken::new())
 }
 
 /// What stands behind the preface of a peer that dialled in order to serve.

@@ -111,6 +111,10 @@ impl Login {
 
     fn authentication(&mut self, mut body: Bytes, out: &mut BytesMut) -> Result<(), Error> {
         let method = body.try_get_i32().map_err(|_| out_of_order(b'R'))?;
+        // These two are of one length; a server that says more with them means something else.
+        if matches!(method, 0 | 3) && !body.is_empty() {
+            return Err(out_of_order(b'R'));
+        }
         let stage = std::mem::replace(&mut self.stage, Stage::Answered);
         self.stage = match (method, stage) {
             (0, Stage::Asked | Stage::Answered) => Stage::Accepted,
