@@ -67,7 +67,7 @@ async fn answer(incoming: Incoming) {
             penstock_domain::Side::Client,
             "there is none",
         )),
-        Some(Open::Target(_)) => {
+        Some(Open::Target(_) | Open::Echo) => {
             if let Ok(mut stream) = incoming.accept() {
                 while let Ok(Some(chunk)) = stream.receive.chunk().await {
                     if stream.send.send(chunk).await.is_err() {
