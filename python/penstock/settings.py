@@ -137,6 +137,12 @@ class Settings(BaseSettings):
         description="The forward proxy's configuration: TOML, or YAML with Gateway and VirtualService "
         "resources. It is read again when it changes.",
     )
+    egress_sessions: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        100_000,
+        alias="EGRESS_SESSIONS",
+        description="How many ended tunnels through the gateway's forward proxy stay listed as sessions; the "
+        "oldest are forgotten first. The access log keeps all.",
+    )
     admin_listen: ListenAddress | None = Field(
         None,
         alias="ADMIN_LISTEN",

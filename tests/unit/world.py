@@ -54,6 +54,7 @@ from penstock.store.apps import AppTable
 from penstock.store.connections import ConnectionTable
 from penstock.store.database import Database
 from penstock.store.groups import GroupTable
+from penstock.store.passages import PassageTable
 from penstock.store.revocations import RevocationTable
 from penstock.store.service_accounts import ServiceAccountTable
 from penstock.store.sessions import SessionTable
@@ -184,6 +185,7 @@ class World:
     apps: AppTable
     connections: ConnectionTable
     sessions: SessionTable
+    passages: PassageTable
     groups: GroupTable
     revocations: RevocationTable
     authentication: Authentication
@@ -260,7 +262,7 @@ def _build(folder: Path, database: Database) -> World:
     users, tokens, agents = UserTable(database), TokenTable(database), AgentTable(database)
     connections = ConnectionTable(database, FernetBox.from_file(folder / "secret.key"))
     sessions, groups, revocations = SessionTable(database), GroupTable(database), RevocationTable(database)
-    apps = AppTable(database)
+    apps, passages = AppTable(database), PassageTable(database)
     (folder / "sessions").mkdir(exist_ok=True)
     (folder / "recordings").mkdir(exist_ok=True)
     seals = Seals(signing_key(folder / "recording.key"), folder / "recordings", clock)
@@ -308,11 +310,12 @@ def _build(folder: Path, database: Database) -> World:
         apps=apps,
         connections=connections,
         sessions=sessions,
+        passages=passages,
         groups=groups,
         revocations=revocations,
         authentication=authentication,
         endings=endings,
-        recovery=Recovery(sessions, users, archive, reader, clock),
+        recovery=Recovery(sessions, passages, users, archive, reader, clock),
         gate=Gate(
             authentication,
             CertificateGate(agents, apps, revocations, clock),
@@ -320,6 +323,7 @@ def _build(folder: Path, database: Database) -> World:
             agents,
             connections,
             sessions,
+            passages,
             archive,
             policy,
             secrets,

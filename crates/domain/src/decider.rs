@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Plan, Status, Visitor};
+use crate::{Error, Passage, Plan, Status, Visitor};
 
 /// What a peer proves itself with when it dials.
 #[derive(Clone, Serialize)]
@@ -201,6 +201,11 @@ pub enum Question {
     Enter(Enter),
     /// Who calls the forward proxy?
     Call(Call),
+    /// These are open, or have ended, at the forward proxy.
+    Passages {
+        /// The oldest first.
+        passages: Vec<Passage>,
+    },
 }
 
 /// The answer. An exception, a timeout or an unknown value is a denial.
@@ -215,6 +220,9 @@ pub enum Verdict {
     Visitor(Visitor),
     /// Answers [`Question::Begin`] and [`Question::Ended`].
     Noted,
+    /// Answers [`Question::Passages`], which are noted but for these sessions: what proved their callers is
+    /// gone.
+    Revoked(Vec<String>),
     /// No, and why.
     Deny(Error),
 }

@@ -5,6 +5,7 @@
 mod decider;
 mod error;
 mod event;
+mod passage;
 mod plan;
 mod visitor;
 
@@ -13,5 +14,6 @@ pub use decider::{
 };
 pub use error::{Code, Error, Problem, Side};
 pub use event::{Event, Status};
+pub use passage::{Passage, PassageEnd};
 pub use plan::{Level, Limits, Plan, Postgres, Protocol, Recording, SslMode, SslNegotiation, Target};
 pub use visitor::Visitor;

@@ -5,7 +5,7 @@ mod writer;
 
 use std::{mem, net::SocketAddr, sync::Arc, time::Instant};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 pub(crate) use writer::Writer;
 
@@ -20,6 +20,9 @@ pub struct Access {
     pub time: u64,
     /// `request`, `tunnel` or `upgrade`.
     pub kind: Kind,
+    /// What a tunnel or an upgraded connection is called among the gateway's sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Arc<str>>,
     /// The listener's name.
     pub listener: Arc<str>,
     /// The caller's address.
@@ -85,6 +88,7 @@ impl Access {
         Self {
             time: now_ms(),
             kind,
+            session: None,
             listener,
             peer,
             principal: None,
@@ -131,8 +135,7 @@ pub enum Kind {
 }
 
 /// What became of it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Verdict {
     /// It passed.
@@ -149,6 +152,28 @@ pub enum Verdict {
     Failed,
     /// It was allowed, and cut before its end.
     Cut,
+}
+
+impl Verdict {
+    /// As the log writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Limited => "limited",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Malformed => "malformed",
+            Self::Failed => "failed",
+            Self::Cut => "cut",
+        }
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 /// Milliseconds, with fractions.
@@ -178,14 +203,4 @@ pub(crate) fn ms(since: Instant) -> f64 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
-}
-
-/// Learns of what passes: the gateway shows it beside its sessions. Called from the data path; it must not
-/// wait.
-pub trait Sink: Send + Sync + 'static {
-    /// A tunnel or an upgraded connection is open. It ends with the same identifier.
-    fn opened(&self, id: u64, access: &Access);
-    /// A request, a tunnel or an upgraded connection has ended; only the latter two have been opened, and
-    /// have one.
-    fn ended(&self, id: Option<u64>, access: &Access);
 }

@@ -30,6 +30,8 @@ pub struct Caller {
 /// What proved a caller, to whoever knows callers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Proven {
+    /// Whose it is: the account's identifier.
+    pub account: Arc<str>,
     /// Its identifier; never the secret.
     pub id: Arc<str>,
     /// When it ends, in seconds since the epoch.

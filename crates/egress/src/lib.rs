@@ -13,6 +13,7 @@ mod explain;
 mod guard;
 mod meter;
 mod outliers;
+mod passage;
 mod paths;
 mod policy;
 mod ports;
@@ -48,10 +49,11 @@ use serde_json::Value;
 use tokio::{runtime::Handle, sync::Mutex, time::interval};
 use tokio_util::sync::CancellationToken;
 
-pub use access::{Access, Kind, Sink, Timings, Verdict};
+pub use access::{Access, Kind, Timings, Verdict};
 pub use callers::{Caller, Callers, Credential, Proof, Proven};
 pub use config::Config;
 pub use explain::explain;
+pub use passage::{Ending, Passage, Sink};
 
 use crate::{
     access::Writer,
@@ -76,7 +78,7 @@ pub struct Egress {
 pub struct Seams {
     /// Who callers are; none: as the configuration lists them.
     pub callers: Option<Arc<dyn Callers>>,
-    /// Who learns of what passes, beside the access log.
+    /// Who learns of tunnels and upgraded connections, beside the access log.
     pub sink: Option<Arc<dyn Sink>>,
 }
 

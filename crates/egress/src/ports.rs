@@ -146,7 +146,7 @@ fn open(listener: Listener, serving: Serving, connections: usize, shared: &Arc<S
             drop(serving);
             tokio::select! {
                 () = server.serve(proxy, tcp, peer) => {}
-                () = line.stopped() => {}
+                _ = line.stopped() => {}
             }
         }
     };

@@ -15,7 +15,7 @@ mod upgrade;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use http::{Method, Request, Response, header};
+use http::{Method, Request, Response, Version, header};
 use hyper::body::Incoming;
 use penstock_domain::{Code, Error, Side};
 use penstock_http::{Body, Handler, Peer};
@@ -36,6 +36,9 @@ use crate::{
     target::Target,
     watch::Line,
 };
+
+/// Characters of a path that the access log keeps.
+const LONGEST_PATH: usize = 2_000;
 
 /// Answers the requests of one caller's connection.
 #[derive(Clone)]
@@ -91,9 +94,19 @@ impl Connection {
         self.shared.counts.requests.add(1);
         let accept = request.headers().get(header::ACCEPT).cloned();
         let snapshot = self.shared.snapshot.load_full();
-        let mut exchange = Exchange::new(&self.shared, &self.line, self.access(&request, peer));
-        let limit = snapshot.config.timeouts.request_ms;
-        let served = within(limit, self.serve(request, peer, snapshot, &mut exchange)).await;
+        let timeouts = &snapshot.config.timeouts;
+        // A stream of HTTP/2 is watched for itself: its silence is nothing to its neighbours.
+        let stream = (request.version() == Version::HTTP_2)
+            .then(|| self.shared.lines.open_stream(timeouts.idle_ms, &self.line));
+        let line = stream.as_ref().unwrap_or(&self.line);
+        let mut exchange = Exchange::new(&self.shared, line, self.access(&request, peer));
+        let limit = timeouts.request_ms;
+        let served = within(limit, self.serve(request, peer, snapshot, &mut exchange));
+        let served = match &stream {
+            None => served.await,
+            Some(stream) => Box::pin(unless_stopped(stream, served)).await,
+        };
+        exchange.stream = stream;
         match served {
             Ok(outcome) => outcome.answer(exchange),
             Err(refusal) => {
@@ -187,8 +200,25 @@ impl Connection {
         let kind = if tunnel { Kind::Tunnel } else { Kind::Request };
         let mut access = Access::new(Arc::clone(&self.listener), peer.address, kind);
         request.method().as_str().clone_into(&mut access.method);
-        access.path = (!tunnel).then(|| uri.path().chars().take(2_000).collect());
+        access.path = (!tunnel).then(|| match uri.path() {
+            short if short.len() <= LONGEST_PATH => short.to_owned(),
+            long => long.chars().take(LONGEST_PATH).collect(),
+        });
         access
+    }
+}
+
+/// Bounds what a stream of HTTP/2 waits for.
+async fn unless_stopped<T>(
+    stream: &Line,
+    served: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    tokio::select! {
+        served = served => served,
+        ending = stream.stopped() => {
+            let error = Error::new(Code::UpstreamTimeout, Side::Gateway, ending.to_string());
+            Err(error.hint("the limit is timeouts.idle_ms").into())
+        }
     }
 }
 

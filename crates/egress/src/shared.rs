@@ -16,11 +16,12 @@ use penstock_relay::Buffers;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    access::{Access, Sink, Verdict, Writer, ms},
+    access::{Access, Verdict, Writer, ms},
     callers::Asked,
     count::{Counter, Gauge},
     destinations::Destinations,
     dns::DnsStats,
+    passage::Sink,
     snapshot::Snapshot,
     watch::Lines,
 };
@@ -70,11 +71,11 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     /// Notes how a request or tunnel ended.
-    pub(crate) fn ended(&self, id: Option<u64>, mut access: Access) {
+    pub(crate) fn ended(&self, mut access: Access) {
         access.timings.total = ms(access.since);
         self.counts.of(access.verdict).add(1);
-        if let Some(sink) = &self.sink {
-            sink.ended(id, &access);
+        if let (Some(sink), Some(session)) = (&self.sink, &access.session) {
+            sink.ended(session, &access);
         }
         self.log.write(access);
     }

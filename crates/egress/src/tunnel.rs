@@ -5,7 +5,10 @@ mod hello;
 use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::{rt::TokioIo, server::conn::auto::upgrade::downcast};
+use hyper_util::{
+    rt::TokioIo,
+    server::conn::auto::upgrade::{Parts, downcast},
+};
 use penstock_link::tls::MaybeTls;
 use penstock_relay::{Buffers, Pump};
 use tokio::{
@@ -67,16 +70,18 @@ impl Tunnel {
         let Self { destination, place, name, hello_ms, idle_ms, longest } = *self;
         let upgraded = match caller.await {
             Ok(upgraded) => upgraded,
-            Err(error) => return exchange.closed(0, 0, Some(error.to_string())),
+            Err(error) => return exchange.closed(Some(error.to_string())),
         };
         let shared = Arc::clone(&exchange.shared);
         shared.counts.tunnels.add(1);
         exchange.opened(idle_ms, longest);
         // HTTP/1.1 gives its socket back; a stream of HTTP/2 stays one.
         match downcast::<TokioIo<MaybeTls>>(upgraded) {
-            Ok(parts) => {
-                let ends = Ends { caller: parts.io.into_inner(), destination };
-                begin(ends, parts.read_buf.to_vec(), name, hello_ms, exchange).await;
+            Ok(Parts { io, read_buf, .. }) => {
+                let (ends, first) = (Ends { caller: io.into_inner(), destination }, read_buf.to_vec());
+                // Even an empty one keeps the buffer into which the head was read.
+                drop(read_buf);
+                begin(ends, first, name, hello_ms, exchange).await;
             }
             Err(upgraded) => {
                 let ends = Ends { caller: TokioIo::new(upgraded), destination };
@@ -113,26 +118,27 @@ async fn begin<C>(
     let counted = exchange.meter.count(first.len() as u64);
     if counted.is_err() || (!first.is_empty() && ends.destination.write_all(&first).await.is_err()) {
         ends.caller.cut();
-        return exchange.closed(0, 0, Some("the destination has gone".into()));
+        return exchange.closed(Some("the destination has gone".into()));
     }
-    relay(ends, exchange, first.len() as u64).await;
+    exchange.line.sent.add(first.len() as u64);
+    drop(first);
+    relay(ends, exchange).await;
 }
 
-/// Relays until both directions have ended, or until it must end. `sent` bytes have passed before.
-pub(crate) async fn relay<C, D>(mut ends: Ends<C, D>, mut exchange: Exchange, mut sent: u64)
+/// Relays until both directions have ended, or until it must end.
+pub(crate) async fn relay<C, D>(mut ends: Ends<C, D>, mut exchange: Exchange)
 where
     C: AsyncRead + AsyncWrite + Cut + Unpin,
     D: AsyncRead + AsyncWrite + Cut + Unpin,
 {
     let (shared, line, meter) =
         (Arc::clone(&exchange.shared), Arc::clone(&exchange.line), Arc::clone(&exchange.meter));
-    let mut received = 0;
     let mut sni = None;
     let result = {
-        let copying = both(&mut ends, &shared.buffers, &line, &meter, &mut sent, &mut received, &mut sni);
+        let copying = both(&mut ends, &shared.buffers, &line, &meter, &mut sni);
         tokio::select! {
             result = copying => result.map_err(|error| error.to_string()),
-            () = line.stopped() => Err("its time was over, or no byte moved for too long".into()),
+            ending = line.stopped() => Err(ending.to_string()),
             () = shared.close.cancelled() => Err("the proxy was shut down".into()),
             used_up = spend(&meter) => Err(used_up),
         }
@@ -145,7 +151,7 @@ where
     if exchange.access.sni.is_none() {
         exchange.access.sni = sni;
     }
-    exchange.closed(sent, received, result.err());
+    exchange.closed(result.err());
 }
 
 /// Both directions in one task: no hop between threads for a packet.
@@ -154,8 +160,6 @@ async fn both<C, D>(
     buffers: &Buffers,
     line: &Line,
     meter: &Meter,
-    sent: &mut u64,
-    received: &mut u64,
     sni: &mut Option<String>,
 ) -> io::Result<()>
 where
@@ -169,14 +173,14 @@ where
     };
     poll_fn(|cx| {
         let out = outward.poll(cx, &mut ends.caller, &mut ends.destination, buffers, &mut |chunk| {
-            if *sent == 0 {
+            if line.sent.get() == 0 {
                 *sni = hello::peek(chunk).and_then(|hello| hello.server_name);
             }
-            *sent += chunk.len() as u64;
+            line.sent.add(chunk.len() as u64);
             count(chunk)
         })?;
         let back = inward.poll(cx, &mut ends.destination, &mut ends.caller, buffers, &mut |chunk| {
-            *received += chunk.len() as u64;
+            line.received.add(chunk.len() as u64);
             count(chunk)
         })?;
         if out.is_ready() && back.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }

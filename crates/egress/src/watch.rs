@@ -4,15 +4,16 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use tokio_util::sync::CancellationToken;
+use penstock_domain::Status;
+use tokio::sync::Notify;
 
-use crate::{callers::Proven, meter::now_ms};
+use crate::{callers::Proven, count::Counter, meter::now_ms, passage::Ending};
 
 /// How often the watchdog looks.
 pub(crate) const LOOK: Duration = Duration::from_millis(500);
@@ -31,7 +32,15 @@ pub(crate) struct Line {
     end_ms: u64,
     /// What proved its caller: it ends with that.
     proven: Option<Proven>,
-    stop: CancellationToken,
+    /// Payload bytes of a tunnel, from its caller.
+    pub sent: Counter,
+    /// And to it.
+    pub received: Counter,
+    /// The connection of a stream: it ends, too, if the stream does not although it must.
+    connection: Option<Arc<Line>>,
+    ending: OnceLock<Ending>,
+    /// Told when there is an ending.
+    told: Notify,
     lines: Arc<Lines>,
 }
 
@@ -39,13 +48,7 @@ pub(crate) struct Line {
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     next: AtomicU64,
-    open: Mutex<HashMap<u64, Arc<Watched>>>,
-}
-
-/// What the watchdog sees of a line.
-#[derive(Debug)]
-struct Watched {
-    line: std::sync::Weak<Line>,
+    open: Mutex<HashMap<u64, Weak<Line>>>,
 }
 
 impl Lines {
@@ -55,6 +58,21 @@ impl Lines {
         idle_ms: u64,
         longest: Option<Duration>,
         proven: Option<Proven>,
+    ) -> Arc<Line> {
+        self.add(idle_ms, longest, proven, None)
+    }
+
+    /// Opens the line of one stream among those of a connection.
+    pub(crate) fn open_stream(self: &Arc<Self>, idle_ms: u64, connection: &Arc<Line>) -> Arc<Line> {
+        self.add(idle_ms, None, None, Some(Arc::clone(connection)))
+    }
+
+    fn add(
+        self: &Arc<Self>,
+        idle_ms: u64,
+        longest: Option<Duration>,
+        proven: Option<Proven>,
+        connection: Option<Arc<Line>>,
     ) -> Arc<Line> {
         let rest = proven.as_ref().map(|proven| rest(proven.expires_at));
         let longest = longest.into_iter().chain(rest).min();
@@ -67,30 +85,38 @@ impl Lines {
             idle_ms,
             end_ms: longest.map_or(0, |longest| longest.as_millis().try_into().unwrap_or(u64::MAX).max(1)),
             proven,
-            stop: CancellationToken::new(),
+            sent: Counter::default(),
+            received: Counter::default(),
+            connection,
+            ending: OnceLock::new(),
+            told: Notify::new(),
             lines: Arc::clone(self),
         });
-        let watched = Arc::new(Watched { line: Arc::downgrade(&line) });
-        self.lock().insert(id, watched);
+        self.lock().insert(id, Arc::downgrade(&line));
         line
     }
 
     /// Ends the lines whose time is over.
     pub(crate) fn look(&self) {
-        let watched: Vec<_> = self.lock().values().map(Arc::clone).collect();
-        for line in watched.iter().filter_map(|watched| watched.line.upgrade()) {
-            if line.is_over() {
-                line.stop.cancel();
+        for line in self.all() {
+            let Some(over) = line.over() else { continue };
+            // A stream whose caller does not read cannot be ended alone: nobody asks for what it would say.
+            if !line.stop(over.clone())
+                && let Some(connection) = &line.connection
+            {
+                connection.stop(over);
             }
         }
     }
 
     /// Ends those whose callers were proven by this; how many.
     pub(crate) fn stop_proven(&self, id: &str) -> usize {
-        let watched: Vec<_> = self.lock().values().map(Arc::clone).collect();
-        let lines = watched.iter().filter_map(|watched| watched.line.upgrade());
-        let of_it = lines.filter(|line| line.proven.as_ref().is_some_and(|proven| &*proven.id == id));
-        of_it.map(|line| line.stop.cancel()).count()
+        let mut of_it = self.all();
+        of_it.retain(|line| line.proven.as_ref().is_some_and(|proven| &*proven.id == id));
+        for line in &of_it {
+            line.stop(Ending::Wanted(Status::Killed, "the token was revoked".into()));
+        }
+        of_it.len()
     }
 
     /// How many are open.
@@ -100,23 +126,23 @@ impl Lines {
 
     /// Ends all of them.
     pub(crate) fn stop_all(&self) {
-        let watched: Vec<_> = self.lock().values().map(Arc::clone).collect();
-        for line in watched.iter().filter_map(|watched| watched.line.upgrade()) {
-            line.stop.cancel();
+        for line in self.all() {
+            line.stop(Ending::Wanted(Status::Closed, "the proxy was shut down".into()));
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Watched>>> {
+    /// The last one of a line must not be dropped under the lock.
+    fn all(&self) -> Vec<Arc<Line>> {
+        let open: Vec<_> = self.lock().values().map(Weak::clone).collect();
+        open.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Weak<Line>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Line {
-    /// What tells it from others.
-    pub(crate) const fn id(&self) -> u64 {
-        self.id
-    }
-
     /// A byte has moved.
     pub(crate) fn touch(&self) {
         self.last_ms.store(self.now_ms(), Ordering::Relaxed);
@@ -133,9 +159,34 @@ impl Line {
         self.busy.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// What proved its caller.
+    pub(crate) const fn proven(&self) -> Option<&Proven> {
+        self.proven.as_ref()
+    }
+
+    /// It must end; the first reason holds. False if it had to already.
+    pub(crate) fn stop(&self, why: Ending) -> bool {
+        let first = self.ending.set(why).is_ok();
+        if first {
+            self.told.notify_waiters();
+        }
+        first
+    }
+
+    /// Why it must end, if it must.
+    pub(crate) fn ending(&self) -> Option<&Ending> {
+        self.ending.get()
+    }
+
     /// Resolves when it must end.
-    pub(crate) async fn stopped(&self) {
-        self.stop.cancelled().await;
+    pub(crate) async fn stopped(&self) -> &Ending {
+        loop {
+            let told = self.told.notified();
+            if let Some(ending) = self.ending.get() {
+                return ending;
+            }
+            told.await;
+        }
     }
 
     /// For how long no byte has moved.
@@ -147,12 +198,15 @@ impl Line {
         self.start.elapsed().as_millis().try_into().unwrap_or(u64::MAX)
     }
 
-    fn is_over(&self) -> bool {
+    fn over(&self) -> Option<Ending> {
         let now = self.now_ms();
         let silent = self.idle_ms > 0
             && self.busy.load(Ordering::Relaxed) > 0
             && now.saturating_sub(self.last_ms.load(Ordering::Relaxed)) >= self.idle_ms;
-        silent || (self.end_ms > 0 && now >= self.end_ms)
+        if silent {
+            return Some(Ending::Silence(self.idle_ms));
+        }
+        (self.end_ms > 0 && now >= self.end_ms).then_some(Ending::Time)
     }
 }
 
@@ -174,15 +228,42 @@ mod tests {
     #[test]
     fn a_line_ends_with_what_proved_its_caller() {
         let lines = Arc::new(Lines::default());
-        let proven = |id: &str, expires_at| Some(Proven { id: id.into(), expires_at });
+        let proven = |id: &str, expires_at| Some(Proven { account: "ann".into(), id: id.into(), expires_at });
         let [past, one, other] =
             [proven("a", 0), proven("a", u64::MAX), proven("b", u64::MAX)].map(|by| lines.open(0, None, by));
-        while !past.stop.is_cancelled() {
+        while past.ending().is_none() {
             lines.look();
         }
-        assert!(!one.stop.is_cancelled());
+        assert!(one.ending().is_none());
         assert_eq!(lines.stop_proven("a"), 2);
-        assert!(one.stop.is_cancelled() && !other.stop.is_cancelled());
+        assert_eq!(past.ending(), Some(&Ending::Time), "the first reason holds");
+        assert!(one.ending().is_some() && other.ending().is_none());
+    }
+
+    #[test]
+    fn a_stream_that_does_not_end_takes_its_connection_along() {
+        let lines = Arc::new(Lines::default());
+        let connection = lines.open(1, None, None);
+        let stream = lines.open_stream(1, &connection);
+        stream.begin();
+        while stream.ending().is_none() {
+            lines.look();
+        }
+        assert_eq!(connection.ending(), None);
+        lines.look();
+        assert_eq!(connection.ending(), Some(&Ending::Silence(1)));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_learns_why() {
+        let lines = Arc::new(Lines::default());
+        let line = lines.open(0, None, None);
+        let waiting = line.stopped();
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        line.stop(Ending::Time);
+        assert_eq!(waiting.await, &Ending::Time);
+        assert_eq!(line.stopped().await, &Ending::Time, "also who comes later");
     }
 
     #[test]
@@ -197,8 +278,8 @@ mod tests {
             std::thread::yield_now();
         }
         lines.look();
-        let stopped = [&resting, &silent, &free, &short].map(|line| line.stop.is_cancelled());
-        assert_eq!(stopped, [false, true, false, true]);
+        let stopped = [&resting, &silent, &free, &short].map(|line| line.ending());
+        assert_eq!(stopped, [None, Some(&Ending::Silence(1)), None, Some(&Ending::Time)]);
         assert_eq!(lines.len(), 4);
         drop((resting, silent, free, short));
         assert_eq!(lines.len(), 0);

@@ -6,8 +6,8 @@ use std::{
 };
 
 use penstock_domain::{
-    Begin, Call, Code, Credential, Decider, Ended, Enter, Error, Plan, Principal, Question, Side, Verdict,
-    Visitor,
+    Begin, Call, Code, Credential, Decider, Ended, Enter, Error, Passage, Plan, Principal, Question, Side,
+    Verdict, Visitor,
 };
 use tokio::time::timeout;
 
@@ -77,6 +77,19 @@ impl Asker {
         }
     }
 
+    /// Of which sessions the callers' tokens are gone.
+    pub(crate) async fn passages(
+        &self,
+        metrics: &Metrics,
+        passages: Vec<Passage>,
+    ) -> Result<Vec<String>, Error> {
+        match self.ask(metrics, "passages", Question::Passages { passages }).await {
+            Verdict::Noted => Ok(Vec::new()),
+            Verdict::Revoked(sessions) => Ok(sessions),
+            verdict => Err(denial(verdict)),
+        }
+    }
+
     async fn ask(&self, metrics: &Metrics, what: &'static str, question: Question) -> Verdict {
         let started = Instant::now();
         let verdict = timeout(self.limit, self.decider.decide(question)).await;
@@ -104,7 +117,11 @@ fn noted(verdict: Verdict) -> Result<(), Error> {
 fn denial(verdict: Verdict) -> Error {
     match verdict {
         Verdict::Deny(error) => error,
-        Verdict::Principal(_) | Verdict::Plan(_) | Verdict::Visitor(_) | Verdict::Noted => {
+        Verdict::Principal(_)
+        | Verdict::Plan(_)
+        | Verdict::Visitor(_)
+        | Verdict::Noted
+        | Verdict::Revoked(_) => {
             Error::new(Code::Internal, Side::Gateway, "the decision was an answer to another question")
         }
     }

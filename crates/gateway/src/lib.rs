@@ -36,6 +36,9 @@ use crate::{
     shared::Shared,
 };
 
+/// How long the store may take to note the ends of tunnels when everything ends.
+const SETTLE: Duration = Duration::from_secs(10);
+
 /// A running gateway.
 pub struct Gateway {
     shared: Arc<Shared>,
@@ -167,12 +170,14 @@ impl Gateway {
     /// Live sessions, by identifier.
     #[must_use]
     pub fn sessions(&self) -> std::collections::BTreeMap<String, SessionState> {
-        self.shared.sessions.snapshot()
+        let mut sessions = self.shared.sessions.snapshot();
+        sessions.extend(self.shared.passages.snapshot());
+        sessions
     }
 
     /// Ends a live session; false if there is none.
     pub fn kill(&self, session: &str, status: Status, reason: &str) -> bool {
-        self.shared.sessions.end(session, status, reason)
+        self.shared.sessions.end(session, status, reason) || self.shared.passages.end(session, status, reason)
     }
 
     /// Ends the links and sessions of a token that was revoked; says how many sessions.
@@ -217,6 +222,7 @@ impl Gateway {
     async fn end_tunnels(&self, grace: Duration) {
         if let Some(egress) = &self.egress {
             egress.shutdown(grace).await;
+            egress::settle(&self.shared, SETTLE).await;
         }
     }
 

@@ -62,6 +62,7 @@ pub(crate) struct Metrics {
 #[derive(Default)]
 struct Gauges {
     sessions: Gauge,
+    unlisted: Counter,
     links: Family<Role, Gauge>,
     streams: Gauge,
     queued: Gauge,
@@ -111,6 +112,8 @@ impl Metrics {
     fn register_gauges(&mut self) {
         let (registry, live) = (&mut self.registry, &self.live);
         registry.register("sessions", "Live sessions", live.sessions.clone());
+        let unlisted = "Tunnels that were over before the store heard of them: the access log has them";
+        registry.register("egress_unlisted", unlisted, live.unlisted.clone());
         registry.register("links", "Links that are up", live.links.clone());
         registry.register("agent_streams", "Streams on agents' links", live.streams.clone());
         registry.register("recorder_queue", "Bursts that wait for the recorder", live.queued.clone());
@@ -161,7 +164,8 @@ impl Metrics {
         let agents = shared.agents.snapshot();
         let links = agents.values().map(|agent| agent.links).sum();
         let recorder = shared.recorder.stats();
-        self.live.sessions.set(gauge(shared.sessions.len()));
+        self.live.sessions.set(gauge(shared.sessions.len() + shared.passages.open()));
+        self.live.unlisted.inc_by(shared.passages.unlisted().saturating_sub(self.live.unlisted.get()));
         self.live.links.get_or_create(&Role { role: "agent" }).set(gauge(links));
         self.live.links.get_or_create(&Role { role: "client" }).set(gauge(shared.clients.len()));
         self.live.streams.set(gauge(agents.values().map(|agent| agent.streams).sum()));

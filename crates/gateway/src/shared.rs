@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Config,
     ask::Asker,
+    egress::Passages,
     http::Api,
     metrics::Metrics,
     probe::Probes,
@@ -32,7 +33,7 @@ pub(crate) struct Shared {
     pub config: Config,
     pub asker: Asker,
     pub recorder: Recorder,
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     pub agents: Agents,
     /// Clients' links, by their token.
     pub clients: Credentials,
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     /// Published apps, where there is a port for them.
     pub public: Option<Arc<Public>>,
     pub sessions: Sessions,
+    /// Of the forward proxy.
+    pub passages: Arc<Passages>,
     pub probes: Probes,
     pub cancels: Cancels,
     pub ready: Ready,
@@ -61,9 +64,11 @@ impl Shared {
             Error::new(Code::Recorder, Side::Gateway, format!("the recorder cannot start: {error}"))
         })?;
         let public = config.public.is_some().then(|| Arc::new(Public::new(&config)));
+        let metrics = Arc::new(Metrics::new(public.as_deref()));
         Ok(Self {
             asker: Asker::new(decider, config.ask_timeout()),
-            metrics: Metrics::new(public.as_deref()),
+            passages: Arc::new(Passages::new(Arc::clone(&metrics))),
+            metrics,
             public,
             recorder,
             agents: Agents::default(),

@@ -69,6 +69,7 @@ from penstock.store.apps import AppTable
 from penstock.store.connections import ConnectionTable
 from penstock.store.database import Database
 from penstock.store.groups import GroupTable
+from penstock.store.passages import PassageTable
 from penstock.store.revocations import RevocationTable
 from penstock.store.service_accounts import ServiceAccountTable
 from penstock.store.sessions import SessionTable
@@ -88,6 +89,7 @@ class _Store:
     apps: AppTable
     connections: ConnectionTable
     sessions: SessionTable
+    passages: PassageTable
     revocations: RevocationTable
 
 
@@ -176,6 +178,7 @@ async def _store(home: Path, stack: AsyncExitStack) -> _Store:
         apps=AppTable(database),
         connections=ConnectionTable(database, box),
         sessions=SessionTable(database),
+        passages=PassageTable(database),
         revocations=RevocationTable(database),
     )
 
@@ -215,6 +218,7 @@ def _core(settings: Settings, store: _Store) -> _Core:
         store.agents,
         store.connections,
         store.sessions,
+        store.passages,
         archive,
         policy,
         secrets,
@@ -222,7 +226,7 @@ def _core(settings: Settings, store: _Store) -> _Core:
         limits,
         RecordingRules(RecordingLevel(settings.recording_level), settings.recording_required),
     )
-    recovery = Recovery(store.sessions, store.users, archive, Recordings(), clock)
+    recovery = Recovery(store.sessions, store.passages, store.users, archive, Recordings(), clock)
     return _Core(
         store, archive, policy, clock, secrets, passwords, authentication, setup, recovery, visits, gate
     )
@@ -257,7 +261,17 @@ def _services(
         health=Health(store.database),
         server=server,
     )
-    return services, Housekeeping(agents, store.tokens, core.archive, core.recovery, engine, core.clock)
+    housekeeping = Housekeeping(
+        agents,
+        store.tokens,
+        core.archive,
+        core.recovery,
+        engine,
+        core.clock,
+        store.passages,
+        keep_passages=settings.egress_sessions,
+    )
+    return services, housekeeping
 
 
 async def _local_agent(settings: Settings, agents: Agents, bound: Bound, stack: AsyncExitStack) -> None:

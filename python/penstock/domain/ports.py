@@ -1,6 +1,6 @@
 """The ports: what the use cases need from the outside. Adapters are built in ``penstock.app``."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -155,7 +155,24 @@ class SessionRepository(Protocol):
     async def restore(self, session: Session) -> bool:
         """Adds a session that is known by its recording alone; False if it is known already."""
 
-    async def open_ids(self) -> Sequence[str]: ...
+    async def open_ids(self) -> Sequence[str]:
+        """The recorded ones that the store believes to be live."""
+
+
+class PassageRepository(Protocol):
+    """Sessions of type ``egress``. There may be very many: the oldest are forgotten."""
+
+    async def note(self, passages: Sequence[Session]) -> Sequence[str]:
+        """Adds or ends them, again and again with the same result.
+
+        Those that are open while their caller's token proves nothing any more are not added, but returned.
+        """
+
+    async def interrupt(self, live: Collection[str], before: datetime, reason: str) -> int:
+        """Ends what is open, not live, and began before then; how many."""
+
+    async def prune(self, keep: int) -> int:
+        """Deletes ended ones but for the newest ``keep``; how many."""
 
 
 class Store(Protocol):

@@ -7,7 +7,7 @@ from penstock.domain.app import Visitor
 from penstock.domain.errors import PenstockError
 from penstock.domain.plan import Plan
 from penstock.domain.principal import Credential, Principal
-from penstock.domain.session import Client, SessionEnd
+from penstock.domain.session import Client, Session, SessionEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,14 @@ class Call:
     peer: str
 
 
-Question = Authenticate | Decide | Begin | Ended | Enter | Call
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """These sessions of type ``egress`` are open or over. Answered with ``NOTED`` or ``Revoked``."""
+
+    sessions: tuple[Session, ...]
+
+
+Question = Authenticate | Decide | Begin | Ended | Enter | Call | Passages
 
 
 class Answer(Enum):
@@ -74,5 +81,14 @@ class Answer(Enum):
 
 
 NOTED = Answer.NOTED
-Verdict = Principal | Plan | Visitor | Answer | PenstockError
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """All is noted but these open sessions, which must end: what proved their callers proves nothing now."""
+
+    sessions: tuple[str, ...]
+
+
+Verdict = Principal | Plan | Visitor | Answer | Revoked | PenstockError
 """An error is a denial."""

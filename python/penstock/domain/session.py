@@ -1,10 +1,8 @@
-"""Sessions: one principal's authorised, recorded use of one connection."""
+"""Sessions: one principal's authorised use of one connection, or of the way out."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-
-from penstock.domain.connection import ConnectionType
 
 
 class SessionStatus(StrEnum):
@@ -16,6 +14,18 @@ class SessionStatus(StrEnum):
     EXPIRED = "expired"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+
+
+class SessionType(StrEnum):
+    """What is spoken: the connection's type, or ``egress`` for what leaves by the forward proxy."""
+
+    POSTGRES = "postgres"
+    TCP = "tcp"
+    EGRESS = "egress"
+
+
+RECORDED = frozenset(SessionType) - {SessionType.EGRESS}
+"""Those with a connection and a recording. What leaves has neither: the access log is its record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +48,16 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One use of one connection. ``head`` is the recording's last hash, in hex."""
+    """One use of one connection. ``head`` is the recording's last hash, in hex.
+
+    Of type ``egress`` it is a tunnel or an upgraded connection through the forward proxy: ``connection`` is
+    empty, ``target`` says where it leads (``HOST:PORT``), ``rule`` which rule decided, and ``verdict`` what
+    the access log says of it.
+    """
 
     id: str
     connection: str
-    type: ConnectionType
+    type: SessionType
     agent: str | None
     user_id: str
     principal: str
@@ -58,6 +73,9 @@ class Session:
     client: Client = field(default_factory=Client)
     head: str | None = None
     gap: Gap | None = None
+    target: str | None = None
+    rule: str | None = None
+    verdict: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +108,7 @@ class SessionFilter:
     """Which sessions to list. ``before`` is the cursor that the previous page gave."""
 
     status: SessionStatus | None = None
+    types: frozenset[SessionType] | None = None
     connection: str | None = None
     principal: str | None = None
     user_id: str | None = None

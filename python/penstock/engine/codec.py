@@ -26,10 +26,12 @@ from penstock.domain.question import (
     Decide,
     Ended,
     Enter,
+    Passages,
     Question,
+    Revoked,
     Verdict,
 )
-from penstock.domain.session import Client, Gap, SessionEnd, SessionStatus
+from penstock.domain.session import Client, Gap, Session, SessionEnd, SessionStatus, SessionType
 
 
 def read_question(text: str) -> Question:
@@ -54,6 +56,8 @@ def read_question(text: str) -> Question:
             return Enter(shape["app"], shape["token"], shape["peer"])
         case "call":
             return Call(shape["name"], shape["token"], shape["peer"])
+        case "passages":
+            return Passages(tuple(_passage(passage) for passage in shape["passages"]))
         case other:
             raise ValueError(f"unknown question {other!r}")
 
@@ -112,8 +116,34 @@ def _end(shape: dict[str, Any]) -> SessionEnd:
 def _gap(shape: dict[str, Any] | None) -> Gap | None:
     if shape is None:
         return None
-    since = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=shape["since"])
-    return Gap(since, shape["events"], shape["reason"])
+    return Gap(_instant(shape["since"]), shape["events"], shape["reason"])
+
+
+def _passage(shape: dict[str, Any]) -> Session:
+    end: dict[str, Any] = shape["end"] or {}
+    return Session(
+        id=shape["session"],
+        connection="",
+        type=SessionType.EGRESS,
+        agent=None,
+        user_id=shape["user"],
+        principal=shape["principal"],
+        token_id=shape["token"],
+        peer=shape["peer"],
+        started_at=_instant(shape["started_at"]),
+        status=SessionStatus(end["status"]) if end else SessionStatus.OPEN,
+        reason=end.get("reason"),
+        ended_at=_instant(end["at"]) if end else None,
+        client_bytes=end.get("client_bytes", 0),
+        upstream_bytes=end.get("upstream_bytes", 0),
+        target=shape["target"],
+        rule=shape["rule"],
+        verdict=shape["verdict"],
+    )
+
+
+def _instant(micros: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 
 
 def _verdict(verdict: Verdict) -> object:
@@ -130,6 +160,8 @@ def _verdict(verdict: Verdict) -> object:
             return {"plan": _plan(verdict)}
         case Answer.NOTED:
             return "noted"
+        case Revoked(sessions=sessions):
+            return {"revoked": list(sessions)}
         case PenstockError():
             return {"deny": verdict.as_json()}
 

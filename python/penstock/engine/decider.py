@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 
 from penstock.domain.errors import Code, PenstockError, Side, internal
-from penstock.domain.question import Ended, Question, Verdict
+from penstock.domain.question import Ended, Passages, Question, Verdict
 from penstock.engine.codec import read_question, write_verdict
 
 MAX_IN_FLIGHT = 1024
@@ -24,7 +24,8 @@ class Decider:
 
     ``answer`` decides one question; it raises :class:`PenstockError` to deny. ``timeout_seconds`` should be
     below the engine's own, so that a denial tells why. Ends of sessions are neither counted nor timed: there
-    are no more of them than sessions, and one that is lost leaves its session open in the store.
+    are no more of them than sessions, and one that is lost leaves its session open in the store. Passages
+    come one batch after the other.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Decider:
     async def _decide(self, text: str) -> Verdict:
         try:
             question = read_question(text)
-            if isinstance(question, Ended):
+            if isinstance(question, Ended | Passages):
                 return await self._answer(question)
             return await self._bounded(question)
         except PenstockError as denial:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import structlog
 
 from penstock.domain.ports import ConnectionRepository, Engine, SessionRepository, UserRepository
-from penstock.domain.session import Session, SessionFilter, SessionStatus
+from penstock.domain.session import RECORDED, Session, SessionFilter, SessionStatus
 from penstock.policy.decision import Context, Deny, Subject, Verb
 from penstock.policy.engine import PolicyEngine
 
@@ -41,10 +41,11 @@ class Endings:
     async def undo_denied(self) -> None:
         """Decides every live session again, and ends those that would be denied now.
 
-        Visitors of apps are decided about at their next requests.
+        Visitors of apps are decided about at their next requests. What left by the forward proxy was decided
+        by its own rules.
         """
         self._engine.forget_visitors()
-        live = await self._sessions.list(SessionFilter(status=SessionStatus.OPEN))
+        live = await self._sessions.list(SessionFilter(status=SessionStatus.OPEN, types=RECORDED))
         denied = [(s.id, reason) for s in live if (reason := await self._denial(s)) is not None]
         await asyncio.gather(*(self.end([session_id], reason) for session_id, reason in denied))
 

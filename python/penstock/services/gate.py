@@ -12,6 +12,7 @@ from penstock.domain.ports import (
     AgentRepository,
     Clock,
     ConnectionRepository,
+    PassageRepository,
     RecordingArchive,
     Secrets,
     SessionRepository,
@@ -33,11 +34,13 @@ from penstock.domain.question import (
     Decide,
     Ended,
     Enter,
+    Passages,
     Question,
+    Revoked,
     Verdict,
 )
 from penstock.domain.recording import Head
-from penstock.domain.session import Session, SessionEnd
+from penstock.domain.session import Session, SessionEnd, SessionType
 from penstock.domain.user import Identity
 from penstock.policy.decision import Context, Deny, Subject, Verb
 from penstock.policy.engine import PolicyEngine
@@ -58,6 +61,7 @@ class Gate:
         agents: AgentRepository,
         connections: ConnectionRepository,
         sessions: SessionRepository,
+        passages: PassageRepository,
         archive: RecordingArchive,
         policy: PolicyEngine,
         secrets: Secrets,
@@ -71,6 +75,7 @@ class Gate:
         self._agents = agents
         self._connections = connections
         self._sessions = sessions
+        self._passages = passages
         self._archive = archive
         self._policy = policy
         self._secrets = secrets
@@ -95,6 +100,8 @@ class Gate:
                 return await self._visits.enter(question)
             case Call():
                 return await self.call(question)
+            case Passages():
+                return await self.passages(question)
 
     async def authenticate(self, credential: Credential, peer: str) -> Principal:
         """Whom this credential proves."""
@@ -127,7 +134,7 @@ class Gate:
         session = Session(
             id=str(uuid.UUID(question.session)),
             connection=connection.name,
-            type=connection.type,
+            type=SessionType(connection.type),
             agent=connection.agent,
             user_id=identity.user.id,
             principal=identity.user.email,
@@ -172,6 +179,11 @@ class Gate:
                 "the key is another's", hint="set the proxy's URL to http://NAME:KEY@HOST:PORT"
             )
         return Visitor(user.id, user.email, user.groups, token.id, token.expires_at)
+
+    async def passages(self, question: Passages) -> Verdict:
+        """Notes what is open and what has ended at the forward proxy."""
+        revoked = await self._passages.note(question.sessions)
+        return Revoked(tuple(revoked)) if revoked else NOTED
 
     async def _agent(self, credential: AgentCredential, peer: str) -> AgentPrincipal:
         digest = await self._agents.digest(credential.name)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import structlog
 
-from penstock.domain.ports import Clock, Engine, RecordingArchive, TokenRepository
+from penstock.domain.ports import Clock, Engine, PassageRepository, RecordingArchive, TokenRepository
 from penstock.domain.recording import Head
 from penstock.services.agents import Agents
 from penstock.services.recovery import Recovery
@@ -15,7 +15,10 @@ SETTLED = timedelta(minutes=1)
 
 
 class Housekeeping:
-    """Notes which agents are there, forgets expired tokens, signs recordings, settles ends that were lost."""
+    """Notes which agents are there, forgets expired tokens, signs recordings, settles ends that were lost.
+
+    Forgets the oldest of what left by the forward proxy, but for ``keep_passages``.
+    """
 
     def __init__(
         self,
@@ -25,6 +28,9 @@ class Housekeeping:
         recovery: Recovery,
         engine: Engine,
         clock: Clock,
+        passages: PassageRepository,
+        *,
+        keep_passages: int,
     ) -> None:
         self._agents = agents
         self._tokens = tokens
@@ -32,6 +38,8 @@ class Housekeeping:
         self._recovery = recovery
         self._engine = engine
         self._clock = clock
+        self._passages = passages
+        self._keep_passages = keep_passages
         self._log = structlog.get_logger("penstock.services.housekeeping")
 
     async def run(self) -> None:
@@ -52,3 +60,4 @@ class Housekeeping:
             {session: Head(meter.records, meter.head) for session, meter in live.items() if meter.records}
         )
         await self._recovery.sweep(live, SETTLED)
+        await self._passages.prune(self._keep_passages)

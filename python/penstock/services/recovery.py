@@ -6,11 +6,17 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from penstock.domain.connection import ConnectionType
 from penstock.domain.errors import PenstockError
-from penstock.domain.ports import Clock, RecordingArchive, RecordingReader, SessionRepository, UserRepository
+from penstock.domain.ports import (
+    Clock,
+    PassageRepository,
+    RecordingArchive,
+    RecordingReader,
+    SessionRepository,
+    UserRepository,
+)
 from penstock.domain.recording import Summary
-from penstock.domain.session import Session, SessionEnd, SessionStatus
+from penstock.domain.session import Session, SessionEnd, SessionStatus, SessionType
 
 REASON = "the gateway stopped before the session ended"
 
@@ -21,12 +27,14 @@ class Recovery:
     def __init__(
         self,
         sessions: SessionRepository,
+        passages: PassageRepository,
         users: UserRepository,
         archive: RecordingArchive,
         reader: RecordingReader,
         clock: Clock,
     ) -> None:
         self._sessions = sessions
+        self._passages = passages
         self._users = users
         self._archive = archive
         self._reader = reader
@@ -41,7 +49,7 @@ class Recovery:
         before = self._clock.now() - settled
         files = [s for s in await self._archive.left_behind() if s not in live]
         open_ids = [s for s in await self._sessions.open_ids() if s not in live]
-        ended = 0
+        ended = await self._passages.interrupt(live, before, REASON)
         for session_id in dict.fromkeys([*files, *open_ids]):
             try:
                 ended += await self._settle(session_id, before)
@@ -84,7 +92,7 @@ class Recovery:
         session = Session(
             id=session_id,
             connection=summary.connection,
-            type=ConnectionType(summary.protocol),
+            type=SessionType(summary.protocol),
             agent=None,
             user_id="" if user is None else user.id,
             principal=summary.principal,

@@ -12,7 +12,7 @@ import structlog
 from penstock.domain.errors import PenstockError, conflict, not_found
 from penstock.domain.ports import Engine, RecordingArchive, RecordingReader, SessionRepository
 from penstock.domain.recording import Verification
-from penstock.domain.session import Meter, Session, SessionFilter, SessionStatus
+from penstock.domain.session import RECORDED, Meter, Session, SessionFilter, SessionStatus
 from penstock.domain.user import Identity
 from penstock.services.endings import Endings
 
@@ -89,7 +89,9 @@ class Sessions:
     async def _path(self, session: Session) -> Path:
         path = await self._archive.locate(session.id, session.started_at)
         if path is None:
-            raise not_found("recording of session", session.id, hint="its file was removed")
+            removed, none = "its file was removed", "what leaves is not recorded: see the access log"
+            hint = removed if session.type in RECORDED else none
+            raise not_found("recording of session", session.id, hint=hint)
         return path
 
 

@@ -199,8 +199,12 @@ sessions = Table(
     Column("gap_since", Micros),
     Column("gap_events", BigInteger),
     Column("gap_reason", Text),
+    Column("target", String(260)),
+    Column("rule", String(200)),
+    Column("verdict", String(16)),
 )
 Index("ix_sessions_started_at", sessions.c.started_at, sessions.c.id)
+Index("ix_sessions_type", sessions.c.type, sessions.c.started_at, sessions.c.id)
 Index("ix_sessions_status", sessions.c.status, sessions.c.started_at)
 Index("ix_sessions_user_id", sessions.c.user_id, sessions.c.started_at)
 Index("ix_sessions_connection", sessions.c.connection, sessions.c.started_at)

@@ -7,8 +7,16 @@ from typing import Any
 from sqlalchemy import Row, Select, insert, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
-from penstock.domain.connection import ConnectionType
-from penstock.domain.session import Client, Gap, Session, SessionEnd, SessionFilter, SessionStatus
+from penstock.domain.session import (
+    RECORDED,
+    Client,
+    Gap,
+    Session,
+    SessionEnd,
+    SessionFilter,
+    SessionStatus,
+    SessionType,
+)
 from penstock.store.database import Database
 from penstock.store.schema import connections, sessions, to_micros, tokens
 
@@ -30,7 +38,7 @@ class SessionTable:
             for needed in (token, connection):
                 if (await transaction.execute(needed)).first() is None:
                     return False
-            await transaction.execute(insert(sessions).values(_values(session)))
+            await transaction.execute(insert(sessions).values(values_of(session)))
             return True
 
     async def get(self, session_id: str) -> Session | None:
@@ -65,13 +73,14 @@ class SessionTable:
 
     async def restore(self, session: Session) -> bool:
         """Adds a session that is known by its recording alone; False if it is known already."""
-        statement = insert_or_ignore(sessions).values(_values(session)).on_conflict_do_nothing()
+        statement = insert_or_ignore(sessions).values(values_of(session)).on_conflict_do_nothing()
         async with self._database.write() as transaction:
             return (await transaction.execute(statement)).rowcount > 0
 
     async def open_ids(self) -> Sequence[str]:
-        """The sessions that the store believes to be live."""
-        query = select(sessions.c.id).where(sessions.c.status == SessionStatus.OPEN.value)
+        """The recorded sessions that the store believes to be live."""
+        is_open, is_recorded = sessions.c.status == SessionStatus.OPEN.value, sessions.c.type.in_(RECORDED)
+        query = select(sessions.c.id).where(is_open, is_recorded)
         async with self._database.read() as transaction:
             return list((await transaction.execute(query)).scalars())
 
@@ -89,6 +98,8 @@ def _page(which: SessionFilter) -> Select[Any]:
     for column, value in equal.items():
         if value is not None:
             query = query.where(column == value)
+    if which.types is not None:
+        query = query.where(sessions.c.type.in_(which.types))
     if which.before is not None:
         started_at, session_id = which.before
         query = query.where(
@@ -97,7 +108,8 @@ def _page(which: SessionFilter) -> Select[Any]:
     return query
 
 
-def _values(session: Session) -> dict[str, Any]:
+def values_of(session: Session) -> dict[str, Any]:
+    """Its row."""
     return {
         "id": session.id,
         "connection": session.connection,
@@ -118,6 +130,9 @@ def _values(session: Session) -> dict[str, Any]:
         "client_database": session.client.database,
         "client_application": session.client.application,
         "head": session.head,
+        "target": session.target,
+        "rule": session.rule,
+        "verdict": session.verdict,
         **_gap(session.gap),
     }
 
@@ -134,7 +149,7 @@ def _session(row: Row[Any]) -> Session:
     return Session(
         id=row.id,
         connection=row.connection,
-        type=ConnectionType(row.type),
+        type=SessionType(row.type),
         agent=row.agent,
         user_id=row.user_id,
         principal=row.principal,
@@ -150,4 +165,7 @@ def _session(row: Row[Any]) -> Session:
         client=Client(row.client_user, row.client_database, row.client_application),
         head=row.head,
         gap=None if row.gap_since is None else Gap(row.gap_since, row.gap_events, row.gap_reason),
+        target=row.target,
+        rule=row.rule,
+        verdict=row.verdict,
     )

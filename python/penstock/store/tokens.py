@@ -1,9 +1,9 @@
 """Tokens in the store, by their digests."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, Select, delete, insert, select
 
 from penstock.domain.user import Token, User
 from penstock.store.database import Database
@@ -15,6 +15,12 @@ _TOKEN = (
     tokens.c.created_at.label("token_created_at"),
     tokens.c.expires_at.label("token_expires_at"),
 )
+_ENABLED = tokens.c.user_id.not_in(select(service_accounts.c.id).where(service_accounts.c.disabled))
+
+
+def living(token_ids: Collection[str]) -> Select[tuple[str]]:
+    """Those among them that prove somebody who is not disabled."""
+    return select(tokens.c.id).where(tokens.c.id.in_(token_ids), _ENABLED)
 
 
 class TokenTable:
@@ -59,12 +65,7 @@ class TokenTable:
             return result.rowcount
 
     async def _find(self, condition: ColumnElement[bool]) -> tuple[Token, User] | None:
-        disabled = select(service_accounts.c.id).where(service_accounts.c.disabled)
-        query = (
-            select(users, USER_GROUPS, *_TOKEN)
-            .join_from(tokens, users)
-            .where(condition, tokens.c.user_id.not_in(disabled))
-        )
+        query = select(users, USER_GROUPS, *_TOKEN).join_from(tokens, users).where(condition, _ENABLED)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
         if row is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import httpx
 import pytest
 from penstock.egress.keys import new_key
 from websockets.sync.server import ServerConnection, serve
@@ -18,9 +19,40 @@ from tests.e2e.stack.destination import Destination
 from tests.e2e.stack.dns import NameServer
 from tests.e2e.stack.egress import Egress
 from tests.e2e.stack.offered import offer
+from tests.e2e.stack.ports import free_port
 from tests.e2e.stack.processes import Processes
+from tests.e2e.stack.stack import Stack, running
 
 NAMES = ("origin.test", "other.test", "localhost")
+PROFILES = """
+[connect]
+enabled = true
+ports = ["1-65535"]
+
+[[profile]]
+name = "build"
+groups = "build"
+[[profile.rule]]
+name = "origin"
+allow = "origin.test"
+
+[[profile]]
+name = "ann"
+principals = "ann@example.com"
+[[profile.rule]]
+name = "other"
+allow = "other.test"
+
+[[profile]]
+name = "local"
+groups = "local"
+[[profile.rule]]
+name = "any"
+allow = "127.0.0.1"
+
+[guard]
+allow = "127.0.0.1"
+"""
 
 
 @dataclass(frozen=True)
@@ -131,3 +163,36 @@ def websocket() -> Iterator[int]:
         yield int(server.socket.getsockname()[1])
         server.shutdown()
     thread.join(10)
+
+
+@dataclass(frozen=True)
+class House:
+    """A gateway with a forward proxy."""
+
+    stack: Stack
+    port: int
+    file: Path
+
+    def get(self, url: str, user: str | None = None, **more: str) -> httpx.Response:
+        """Asks through it; `user` is NAME:KEY."""
+        proxy = f"http://{user}@127.0.0.1:{self.port}" if user else f"http://127.0.0.1:{self.port}"
+        with httpx.Client(proxy=proxy, trust_env=False, timeout=20, headers=more) as client:
+            return client.get(url)
+
+    def key(self, name: str, *groups: str) -> str:
+        """The key of a new service account."""
+        options = [option for group in groups for option in ("--group", group)]
+        created = self.stack.cli.json("admin", "create", "service-account", name, *options)
+        return str(created["key"])
+
+
+@pytest.fixture(scope="session")
+def house(root: Path, scene: Scene) -> Iterator[House]:
+    """One for all tests."""
+    folder, port = root / "egress-gateway", free_port()
+    folder.mkdir()
+    file = folder / "egress.toml"
+    file.write_text(f'{PROFILES}\n[dns]\nresolvers = "{scene.names.address}"\nhosts_file = false\n')
+    settings = {"EGRESS_LISTEN": f"127.0.0.1:{port}", "EGRESS_CONFIG": str(file)}
+    with running(folder, settings) as stack:
+        yield House(stack, port, file)

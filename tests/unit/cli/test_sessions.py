@@ -105,6 +105,7 @@ def test_the_table_shows_who_what_and_how_long(signed_in: Shell) -> None:
     head, line = signed_in("sessions", "list").out.splitlines()
     assert head.split() == [
         "ID",
+        "TYPE",
         "CONNECTION",
         "PRINCIPAL",
         "STATUS",
@@ -114,6 +115,23 @@ def test_the_table_shows_who_what_and_how_long(signed_in: Shell) -> None:
         "STATEMENTS",
     ]
     assert "1 min 30 s" in line
+
+
+def test_a_tunnel_is_listed_by_where_it_leads(signed_in: Shell) -> None:
+    passage = session(
+        1, type="egress", connection=None, target="a.example:443", rule="build/a", verdict="cut"
+    )
+
+    def page(request: httpx.Request) -> dict[str, Any]:
+        assert request.url.params["type"] == "egress"
+        return {"items": [passage], "next": None}
+
+    signed_in.gateway.answers["GET /sessions"] = page
+    _, line = signed_in("sessions", "list", "--type", "egress").out.splitlines()
+    assert line.split()[:3] == ["s1", "egress", "a.example:443"]
+    signed_in.gateway.answers["GET /sessions/s1"] = passage
+    out = signed_in("sessions", "get", "s1").out
+    assert "build/a" in out and "connection" not in out
 
 
 def test_get(signed_in: Shell) -> None:

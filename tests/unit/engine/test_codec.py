@@ -1,6 +1,7 @@
 """Questions and verdicts as the core writes and reads them."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +17,20 @@ from penstock.domain.principal import (
     UserPrincipal,
     WorkerPrincipal,
 )
-from penstock.domain.question import NOTED, Authenticate, Begin, Call, Decide, Ended, Enter, Question, Verdict
-from penstock.domain.session import Client, Gap, SessionEnd, SessionStatus
+from penstock.domain.question import (
+    NOTED,
+    Authenticate,
+    Begin,
+    Call,
+    Decide,
+    Ended,
+    Enter,
+    Passages,
+    Question,
+    Revoked,
+    Verdict,
+)
+from penstock.domain.session import Client, Gap, Session, SessionEnd, SessionStatus, SessionType
 from penstock.engine.codec import read_question, write_apps, write_verdict
 
 USER = {"kind": "user", "id": "u1", "name": "me@example.com", "token": "t1"}
@@ -98,6 +111,37 @@ def test_questions(shape: dict[str, Any], question: Question) -> None:
     assert read_question(json.dumps(shape)) == question
 
 
+def test_passages_are_sessions_without_a_connection() -> None:
+    shape: dict[str, Any] = {
+        "session": "s",
+        "principal": "ci",
+        "user": "u1",
+        "token": "t1",
+        "peer": "p",
+        "target": "a.example:443",
+        "rule": None,
+        "verdict": "allowed",
+        "started_at": 1_700_000_000_000_000,
+        "end": None,
+    }
+    end = {"status": "failed", "reason": "reset", "client_bytes": 4, "upstream_bytes": 5}
+    over = {**shape, "verdict": "cut", "end": {**end, "at": 1_700_000_001_000_000}}
+    started = datetime.fromtimestamp(1_700_000_000, UTC)
+    one = Session("s", "", SessionType.EGRESS, None, "u1", "ci", "t1", "p", started)
+    one = replace(one, target="a.example:443", verdict="allowed")
+    ended = replace(
+        one,
+        status=SessionStatus.FAILED,
+        reason="reset",
+        ended_at=datetime.fromtimestamp(1_700_000_001, UTC),
+        client_bytes=4,
+        upstream_bytes=5,
+        verdict="cut",
+    )
+    asked = read_question(json.dumps({"ask": "passages", "passages": [shape, over]}))
+    assert asked == Passages((one, ended))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -139,6 +183,7 @@ def _plan(login: PostgresLogin | None, expires_at: datetime | None) -> Plan:
             },
         ),
         (NOTED, "noted"),
+        (Revoked(("s1", "s2")), {"revoked": ["s1", "s2"]}),
         (
             PenstockError(Code.FORBIDDEN, Side.POLICY, "no", hint="ask"),
             {"deny": {"code": "forbidden", "side": "policy", "message": "no", "hint": "ask"}},

@@ -132,5 +132,12 @@ async def test_a_user_needs_an_email_and_a_password(world: World) -> None:
 
 def _housekeeping(world: World) -> Housekeeping:
     return Housekeeping(
-        world.services.agents, world.tokens, world.archive, world.recovery, world.engine, world.clock
+        world.services.agents,
+        world.tokens,
+        world.archive,
+        world.recovery,
+        world.engine,
+        world.clock,
+        world.passages,
+        keep_passages=0,
     )

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from penstock.domain.connection import Connection, ConnectionType
-from penstock.domain.session import Client, Session, SessionEnd, SessionFilter, SessionStatus
+from penstock.domain.session import Client, Session, SessionEnd, SessionFilter, SessionStatus, SessionType
 from penstock.domain.user import Token, User
 
 from tests.unit.world import NOON, POSTGRES, World
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 SESSION = Session(
     id="s1",
     connection="db",
-    type=ConnectionType.POSTGRES,
+    type=SessionType.POSTGRES,
     agent="a",
     user_id="u1",
     principal="me@example.com",

@@ -10,21 +10,22 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use penstock_http::body::BoxError;
-use tokio::time::Sleep;
 
 use super::Exchange;
 use crate::{destinations::Destination, upstream::Connection};
 
+/// Resolves with the reason when an answer must end.
+pub(super) type Over = Pin<Box<dyn Future<Output = String> + Send>>;
+
 /// The body. It drives its connection, and gives it back when it is complete.
-#[derive(Debug)]
 pub(super) struct Download {
     incoming: Incoming,
     /// Always there until it is dropped.
     connection: Option<Connection>,
     destination: Arc<Destination>,
     exchange: Exchange,
-    /// When the request as a whole has taken too long, if that is bounded.
-    deadline: Option<Pin<Box<Sleep>>>,
+    /// What ends it early, if something does.
+    over: Option<Over>,
     /// Connections that may rest.
     pool: usize,
     bytes: u64,
@@ -40,24 +41,14 @@ impl Download {
         destination: Arc<Destination>,
         exchange: Exchange,
         pool: usize,
-        deadline: Option<Pin<Box<Sleep>>>,
+        over: Option<Over>,
     ) -> Self {
         if exchange.sent.as_ref().is_some_and(|sent| !sent.is_done()) {
             // The upload must not wait until the answer is read.
             connection.detach();
         }
         let connection = Some(connection);
-        Self {
-            incoming,
-            connection,
-            destination,
-            exchange,
-            deadline,
-            pool,
-            bytes: 0,
-            done: false,
-            fault: None,
-        }
+        Self { incoming, connection, destination, exchange, over, pool, bytes: 0, done: false, fault: None }
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
@@ -74,10 +65,6 @@ impl Download {
         self.fault = Some(why.clone());
         Poll::Ready(Some(Err(why.into())))
     }
-
-    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
-        self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready())
-    }
 }
 
 impl Body for Download {
@@ -88,8 +75,8 @@ impl Body for Download {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if self.is_late(cx) {
-            return self.cut("the request took longer than timeouts.request_ms".into());
+        if let Some(Poll::Ready(why)) = self.over.as_mut().map(|over| over.as_mut().poll(cx)) {
+            return self.cut(why);
         }
         let Poll::Ready(frame) = self.poll_incoming(cx) else { return Poll::Pending };
         self.exchange.line.touch();

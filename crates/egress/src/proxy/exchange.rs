@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    access::{Access, Kind, Verdict},
+    access::{Access, Verdict},
     breakers::Place,
     callers::Proven,
     destinations::Destination,
     meter::Meter,
+    passage::Passage,
     policy::Spending,
     refusal::Refusal,
     shared::Shared,
@@ -20,6 +21,8 @@ use crate::{
 pub(crate) struct Exchange {
     pub shared: Arc<Shared>,
     pub line: Arc<Line>,
+    /// The same, where it is the request's own.
+    pub stream: Option<Arc<Line>>,
     pub access: Box<Access>,
     pub meter: Arc<Meter>,
     /// What proved its caller.
@@ -38,6 +41,7 @@ impl Exchange {
         Self {
             shared: Arc::clone(shared),
             line: Arc::clone(line),
+            stream: None,
             access: Box::new(access),
             meter: Arc::new(Meter::new(Spending::default())),
             proven: None,
@@ -64,15 +68,15 @@ impl Exchange {
         line.begin();
         self.line.end();
         self.line = line;
-        if let Some(sink) = &self.shared.sink {
-            sink.opened(self.line.id(), &self.access);
-        }
+        self.stream = None;
+        let passage = Passage(Arc::clone(&self.line));
+        self.access.session = self.shared.sink.as_ref().map(|sink| sink.opened(&self.access, passage));
     }
 
     /// It was carried, and has ended.
-    pub(crate) fn closed(mut self, sent: u64, received: u64, fault: Option<String>) {
-        self.access.sent_bytes = sent;
-        self.access.received_bytes = received;
+    pub(crate) fn closed(mut self, fault: Option<String>) {
+        self.access.sent_bytes = self.line.sent.get();
+        self.access.received_bytes = self.line.received.get();
         if let Some(fault) = fault {
             self.access.verdict = Verdict::Cut;
             self.access.error = Some(fault);
@@ -115,9 +119,8 @@ impl Exchange {
                 traffic.received_bytes.add(received);
             });
         }
-        let id = (self.access.kind != Kind::Request).then(|| self.line.id());
         let access = self.access.take();
-        self.shared.ended(id, access);
+        self.shared.ended(access);
     }
 }
 

@@ -1,14 +1,22 @@
 //! What a request that was carried becomes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::Response;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use penstock_http::{Body, body};
 use tokio::time::sleep_until;
 
-use super::{Exchange, download::Download, upgrade::Switch};
-use crate::{access::Kind, destinations::Destination, tunnel::Tunnel, upstream::Connection};
+use super::{
+    Exchange,
+    download::{Download, Over},
+    upgrade::Switch,
+};
+use crate::{access::Kind, destinations::Destination, tunnel::Tunnel, upstream::Connection, watch::Line};
 
 /// An answer.
 pub(super) struct Answered {
@@ -39,10 +47,8 @@ impl Outcome {
                 let Answered { response, connection, destination, pool, request_ms } = *answered;
                 let (head, incoming) = response.into_parts();
                 exchange.access.status = head.status.as_u16();
-                let deadline = (request_ms > 0).then(|| {
-                    Box::pin(sleep_until((exchange.access.since + Duration::from_millis(request_ms)).into()))
-                });
-                let download = Download::new(incoming, connection, destination, exchange, pool, deadline);
+                let limit = over(&exchange, request_ms);
+                let download = Download::new(incoming, connection, destination, exchange, pool, limit);
                 Response::from_parts(head, body::any(download))
             }
             Self::Tunnel { caller, tunnel } => {
@@ -55,5 +61,34 @@ impl Outcome {
                 switch.answer(exchange)
             }
         }
+    }
+}
+
+/// What ends the answer early, with the reason: the request's time, or the silence of its own stream.
+fn over(exchange: &Exchange, request_ms: u64) -> Option<Over> {
+    let limit = (request_ms > 0).then(|| exchange.access.since + Duration::from_millis(request_ms));
+    let stream = exchange.stream.clone();
+    if limit.is_none() && stream.is_none() {
+        return None;
+    }
+    Some(Box::pin(async move {
+        tokio::select! {
+            () = late(limit) => "the request took longer than timeouts.request_ms".into(),
+            why = stopped(stream) => why,
+        }
+    }))
+}
+
+async fn late(limit: Option<Instant>) {
+    match limit {
+        Some(limit) => sleep_until(limit.into()).await,
+        None => pending().await,
+    }
+}
+
+async fn stopped(stream: Option<Arc<Line>>) -> String {
+    match stream {
+        Some(stream) => stream.stopped().await.to_string(),
+        None => pending().await,
     }
 }

@@ -33,11 +33,11 @@ impl Switch {
         tokio::spawn(async move {
             let (caller, destination) = match tokio::try_join!(caller, destination) {
                 Ok(both) => both,
-                Err(error) => return exchange.closed(0, 0, Some(error.to_string())),
+                Err(error) => return exchange.closed(Some(error.to_string())),
             };
             exchange.opened(idle_ms, longest);
             let ends = Ends { caller: TokioIo::new(caller), destination: TokioIo::new(destination) };
-            relay(ends, exchange, 0).await;
+            relay(ends, exchange).await;
             drop(connection);
         });
         Response::from_parts(head, body::empty())

@@ -13,4 +13,5 @@ mod forward;
 mod policy;
 mod secure;
 mod strain;
+mod streams;
 mod world;

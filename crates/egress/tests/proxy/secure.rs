@@ -91,7 +91,7 @@ async fn serve(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
 }
 
 /// An HTTP/2 client of the proxy.
-async fn http2<B>(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> http2::SendRequest<B>
+pub async fn http2<B>(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> http2::SendRequest<B>
 where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

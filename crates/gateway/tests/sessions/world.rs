@@ -83,6 +83,7 @@ impl Decider for Script {
             }
             Question::Begin(_) => Verdict::Noted,
             Question::Enter(_) => Verdict::Deny(Error::new(Code::NotFound, Side::Client, "no such app")),
+            Question::Passages { .. } => Verdict::Noted,
             Question::Call(_) => Verdict::Deny(Error::new(Code::Unauthenticated, Side::Client, "unknown")),
             Question::Ended(ended) => {
                 self.ended.send(ended).unwrap();
@@ -233,7 +234,7 @@ impl World {
     }
 }
 
-async fn echo() -> String {
+pub async fn echo() -> String {
     listen(|mut tcp| async move {
         let (mut reader, mut writer) = tcp.split();
         // A reset ends it: that is what some tests do.

@@ -11,10 +11,9 @@ from starlette.responses import StreamingResponse
 from penstock.api.permission import Permission
 from penstock.api.route import CurrentIdentity, Endpoint
 from penstock.api.shape import Shape
-from penstock.domain.connection import ConnectionType
 from penstock.domain.errors import malformed
 from penstock.domain.recording import Verification
-from penstock.domain.session import Gap, Session, SessionFilter, SessionStatus
+from penstock.domain.session import Gap, Session, SessionFilter, SessionStatus, SessionType
 from penstock.services.sessions import Sessions
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,11 +54,11 @@ class GapShape(Shape):
 
 
 class SessionShape(Shape):
-    """A session."""
+    """A session. Of type ``egress`` it has no connection, but ``target``, ``rule`` and ``verdict``."""
 
     id: str
-    connection: str
-    type: ConnectionType
+    connection: str | None
+    type: SessionType
     principal: str
     status: SessionStatus
     reason: str | None
@@ -72,6 +71,9 @@ class SessionShape(Shape):
     peer: str
     head: str | None
     gap: GapShape | None
+    target: str | None
+    rule: str | None
+    verdict: str | None
 
     @classmethod
     def of(cls, session: Session) -> "SessionShape":
@@ -79,7 +81,7 @@ class SessionShape(Shape):
         said = session.client
         return cls(
             id=session.id,
-            connection=session.connection,
+            connection=session.connection or None,
             type=session.type,
             principal=session.principal,
             status=session.status,
@@ -93,6 +95,9 @@ class SessionShape(Shape):
             peer=session.peer,
             head=session.head,
             gap=None if (gap := session.gap) is None else GapShape.of(gap),
+            target=session.target,
+            rule=session.rule,
+            verdict=session.verdict,
         )
 
 
@@ -177,6 +182,7 @@ class SessionResource:
         self,
         identity: CurrentIdentity,
         status: SessionStatus | None = None,
+        kind: Annotated[SessionType | None, Query(alias="type")] = None,
         connection: Annotated[str | None, Query(max_length=64)] = None,
         principal: Annotated[str | None, Query(max_length=254)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -185,6 +191,7 @@ class SessionResource:
         """Newest first."""
         which = SessionFilter(
             status=status,
+            types=None if kind is None else frozenset({kind}),
             connection=connection,
             principal=principal,
             before=None if before is None else _read_cursor(before),

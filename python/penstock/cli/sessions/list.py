@@ -16,20 +16,26 @@ if TYPE_CHECKING:
     from penstock.cli.api import Api
 
 _PAGE = 200
-_COLUMNS = ("id", "connection", "principal", "status", "started_at", "lasted", "statements")
+_COLUMNS = ("id", "type", "connection", "principal", "status", "started_at", "lasted", "statements")
 
 
 @click.command("list")
 @click.option("--status", help="Only in this state: open, closed, killed, expired, failed, interrupted.")
+@click.option("--type", "kind", help="Only of this type: postgres, tcp, egress.")
 @click.option("--connection", metavar="NAME", help="Only sessions on this connection.")
 @click.option("--principal", metavar="EMAIL", help="Only sessions of this user.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
 @output_option()
 @click.pass_obj
 def list_sessions(
-    state: State, status: str | None, connection: str | None, principal: str | None, limit: int
+    state: State,
+    status: str | None,
+    kind: str | None,
+    connection: str | None,
+    principal: str | None,
+    limit: int,
 ) -> None:
-    """List sessions, the latest first.
+    """List sessions, the latest first. Tunnels through the forward proxy are of type egress.
 
     With -o json: one array of session objects.
 
@@ -41,9 +47,8 @@ def list_sessions(
     from penstock.cli.client import signed_in
 
     with signed_in(state) as api:
-        found = list(
-            islice(_all(api, limit, status=status, connection=connection, principal=principal), limit)
-        )
+        filters = {"status": status, "type": kind, "connection": connection, "principal": principal}
+        found = list(islice(_all(api, limit, **filters), limit))
     if state.json:
         write_json(found)
     else:

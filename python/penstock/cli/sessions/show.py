@@ -9,14 +9,22 @@ from penstock.cli.text import instant, size, when
 
 
 def row(session: dict[str, Any]) -> dict[str, Any]:
-    """A session for a table: local times, and how long it lasted."""
+    """A session for a table: local times, how long it lasted, and where it leads if not to a connection."""
     times = {key: when(session.get(key)) for key in ("started_at", "ended_at")}
-    return {**session, **times, "lasted": lasted(session), "principal": principal(session)}
+    where = session.get("connection") or session.get("target")
+    return {
+        **session,
+        **times,
+        "connection": where,
+        "lasted": lasted(session),
+        "principal": principal(session),
+    }
 
 
 def fields(session: dict[str, Any]) -> dict[str, Any]:
     """A session in full."""
-    shown = {key: value for key, value in row(session).items() if value is not None}
+    table = {**row(session), "connection": session.get("connection")}
+    shown = {key: value for key, value in table.items() if value is not None}
     for key in ("client_bytes", "upstream_bytes"):
         shown[key] = size(session.get(key))
     client = session.get("client") or {}

@@ -35,6 +35,9 @@ async def test_a_session_shows_all_of_itself(world: World) -> None:
         "peer": PEER,
         "head": None,
         "gap": None,
+        "target": None,
+        "rule": None,
+        "verdict": None,
     }
     assert page == {"items": [session], "next": None}
 

@@ -1,26 +1,26 @@
-//! The forward proxy as a part of the gateway: its callers are the gateway's users and service accounts.
+//! The forward proxy's callers are the gateway's users and service accounts.
 
 use std::sync::Arc;
 
 use penstock_domain::{Call, Code, Error, Side, Visitor};
-use penstock_egress::{Caller, Callers, Config, Credential, Egress, Proof, Proven, Seams};
-use tokio::{runtime::Handle, sync::Semaphore, time::timeout};
+use penstock_egress::{Caller, Callers, Credential, Proof, Proven};
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::shared::Shared;
 
 /// Decisions about callers that are asked for at once; more wait. Guessers of keys shall not starve sessions.
 const ASKING: usize = 64;
 
-/// Binds the ports of the configuration, then serves.
-pub(crate) async fn start(config: Config, shared: &Arc<Shared>, admin: &Handle) -> Result<Egress, Error> {
-    let callers = Principals { shared: Arc::clone(shared), asking: Semaphore::new(ASKING) };
-    Egress::start(config, Seams { callers: Some(Arc::new(callers)), sink: None }, admin).await
-}
-
 /// Whoever has a token: the decider knows.
-struct Principals {
+pub(super) struct Principals {
     shared: Arc<Shared>,
     asking: Semaphore,
+}
+
+impl Principals {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), asking: Semaphore::new(ASKING) }
+    }
 }
 
 #[async_trait::async_trait]
@@ -35,8 +35,8 @@ impl Callers for Principals {
         let _place = waited.map_err(|_| busy())?;
         let call = Call { name, token, peer: proof.address.to_string() };
         let visitor = self.shared.asker.call(&self.shared.metrics, call).await?;
-        let Visitor { name, groups, token, expires_at, .. } = visitor;
-        let proven = Some(Proven { id: token.into(), expires_at });
+        let Visitor { id, name, groups, token, expires_at } = visitor;
+        let proven = Some(Proven { account: id.into(), id: token.into(), expires_at });
         Ok(Some(Caller { name: name.into(), groups: groups.into(), proven }))
     }
 }
