@@ -58,7 +58,11 @@ impl From<Error> for Refusal {
             Code::UpstreamUnreachable | Code::Lost => (Verdict::Failed, "destination_unavailable"),
             _ => (Verdict::Failed, "proxy_internal_error"),
         };
-        let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::BAD_GATEWAY);
+        let status = match (error.code, error.side) {
+            // It is not the caller who asks for too much.
+            (Code::Limited, Side::Gateway) => StatusCode::SERVICE_UNAVAILABLE,
+            (code, _) => StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::BAD_GATEWAY),
+        };
         Self(Box::new(Reason { status, error, verdict, fired: None, kind, fields: Vec::new() }))
     }
 }
@@ -126,7 +130,6 @@ impl Refusal {
         let error = Error::new(Code::Limited, Side::Gateway, what);
         let error = error.hint(format!("try again, or raise breakers.{scope}"));
         let mut refusal = Self::from(error);
-        refusal.status = StatusCode::SERVICE_UNAVAILABLE;
         refusal.fired = Some(format!("breaker {scope} {name}"));
         refusal.fields.push((HeaderName::from_static("x-envoy-overloaded"), "true".into()));
         refusal
@@ -138,9 +141,14 @@ impl Refusal {
         let mut refusal = Self::from(
             Error::new(Code::Limited, Side::Gateway, what).hint("try again, or raise limits.destinations"),
         );
-        refusal.status = StatusCode::SERVICE_UNAVAILABLE;
         refusal.fired = Some("limits.destinations".into());
         refusal
+    }
+
+    /// We cannot open another socket, whatever the destination.
+    pub(crate) fn exhausted() -> Self {
+        let error = Error::new(Code::Limited, Side::Gateway, "the proxy has no file descriptor left");
+        Self::from(error.hint("try again, or raise its `ulimit -n`"))
     }
 
     /// A name that has no addresses.

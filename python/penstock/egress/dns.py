@@ -62,8 +62,8 @@ class Dns(Part):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "egress"
     """The cache's name in statistics."""
-    family: Family = "auto"
-    """Which addresses are used: `auto` IPv6 else IPv4, `v4_preferred` IPv4 else IPv6, `all` both, raced."""
+    family: Family = "all"
+    """Which addresses are used: `all` both, raced; `auto` IPv6 else IPv4; `v4_preferred` IPv4 else IPv6."""
     host_ttl: SomeDuration = 5 * MINUTE
     """A host that nobody asked for in this time is forgotten."""
     refresh: SomeDuration = 60 * SECOND
@@ -75,7 +75,7 @@ class Dns(Part):
     failure_backoff: Backoff | None = Backoff()
     """How failures are tried again."""
     max_hosts: Annotated[int, Field(ge=1, le=10_000_000)] = 1024
-    """Hosts kept. Names that do not exist never take a place."""
+    """Hosts kept; the one asked for longest ago makes room. Names that do not exist never take a place."""
     negative_ttl: Duration = 5 * SECOND
     """How long a name that does not exist is remembered at the most."""
     query_timeout: Duration = 5 * SECOND

@@ -115,8 +115,8 @@ class Limits(Part):
     """HTTP/2 streams of a caller's connection at once."""
     resets_per_minute: Amount = 1000
     """HTTP/2 streams that a caller may reset on one connection in a minute."""
-    pool_idle_connections: Count = 64
-    """Idle connections kept for each destination."""
+    pool_idle_connections: Count = 256
+    """Idle connections kept for each destination; they make room before a breaker opens."""
     destinations: Amount = 10_000
     """Destinations whose breakers are tracked at once."""
     series: Count = 100

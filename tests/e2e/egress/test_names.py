@@ -108,6 +108,32 @@ def test_an_answer_outlives_its_resolver(scene: Scene, start: Start) -> None:
     scene.names.silent.discard("stale.test")
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
+def test_a_resolver_is_asked_by_tcp_and_tls(scene: Scene, start: Start, tls: bool) -> None:
+    context = scene.destination.context if tls else None
+    with scene.names.streaming(context) as port:
+        udp = f'resolvers = "{scene.names.address}"'
+        address = f"tls://127.0.0.1:{port}#origin.test" if tls else f"tcp://127.0.0.1:{port}"
+        proxy = start(scene.configuration().replace(udp, f'resolvers = "{address}"'))
+        name = "by-tls.test" if tls else "by-tcp.test"
+        scene.names.names[name] = [["127.0.0.1"]]
+        with proxy.client(scene.user) as client:
+            assert client.get(scene.url(name)).content == HELLO
+        assert name in scene.names.asked
+
+
+def test_a_resolver_that_shows_another_name_is_not_believed(scene: Scene, start: Start) -> None:
+    scene.names.names["pretended.test"] = [["127.0.0.1"]]
+    with scene.names.streaming(scene.destination.context) as port:
+        udp = f'resolvers = "{scene.names.address}"'
+        other = f'resolvers = "tls://127.0.0.1:{port}#resolver.test"'
+        proxy = start(scene.configuration().replace(udp, other))
+        with proxy.client(scene.user) as client:
+            answer = client.get(scene.url("pretended.test"))
+    assert answer.status_code in (502, 504) and "resolve" in answer.text
+    assert "pretended.test" not in scene.names.asked
+
+
 def test_a_static_host_is_never_asked_for(scene: Scene, start: Start) -> None:
     proxy = start(
         scene.configuration().replace("[dns]", '[dns]\nstatic_hosts = { "static.test" = "127.0.0.1" }')

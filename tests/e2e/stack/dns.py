@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import socketserver
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 
 _A, _SOA, _AAAA, _IN = 1, 6, 28, 1
 _NO_SUCH_NAME, _REFUSED = 3, 5
 _HEAD = struct.Struct(">HHHHHH")
+_LENGTH = struct.Struct(">H")
+
+
+class _StreamServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    context: ssl.SSLContext | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """The handshake belongs to the connection's own thread; one that fails leaves no open socket."""
+        if self.context is None:
+            super().finish_request(request, client_address)
+            return
+        request.settimeout(20)
+        wrapped = self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        with wrapped as secured:
+            secured.do_handshake()
+            super().finish_request(secured, client_address)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Resolvers that do not like the certificate are no news."""
 
 
 @dataclass
@@ -50,6 +72,26 @@ class NameServer:
             thread = threading.Thread(target=server.serve_forever, name="dns", daemon=True)
             thread.start()
             yield self
+            server.shutdown()
+            thread.join(10)
+
+    @contextmanager
+    def streaming(self, context: ssl.SSLContext | None = None) -> Iterator[int]:
+        """Answers by TCP, or by TLS (RFC 7858), at this port."""
+        known = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                while len(head := self.rfile.read(_LENGTH.size)) == _LENGTH.size:
+                    answer = known.answer(self.rfile.read(*_LENGTH.unpack(head)))
+                    if answer is not None:
+                        self.wfile.write(_LENGTH.pack(len(answer)) + answer)
+
+        with _StreamServer(("127.0.0.1", 0), Handler) as server:
+            server.context = context
+            thread = threading.Thread(target=server.serve_forever, name="dns", daemon=True)
+            thread.start()
+            yield int(server.server_address[1])
             server.shutdown()
             thread.join(10)
 

@@ -25,8 +25,9 @@ pub struct Dns {
     pub refresh_on_failure: bool,
     /// How failures are tried again; none: every `refresh_ms`.
     pub failure_backoff: Option<Backoff>,
-    /// Hosts kept. When it is full, the one that nobody used for longest makes room; hosts in use are never
-    /// dropped, and names that do not exist are kept apart and never take a place here.
+    /// Hosts kept. When it is full, the one that was asked for longest ago makes room, also if a connection to
+    /// it is open; those of `preresolve` never do. Names that do not exist are kept apart and never take a
+    /// place here.
     pub max_hosts: usize,
     /// How long a name that does not exist is remembered at the most.
     pub negative_ttl_ms: u64,
@@ -52,7 +53,7 @@ impl Default for Dns {
     fn default() -> Self {
         Self {
             name: "egress".into(),
-            family: Family::Auto,
+            family: Family::All,
             host_ttl_ms: 300_000,
             refresh_ms: 60_000,
             min_refresh_ms: 5_000,

@@ -152,7 +152,8 @@ pub struct Limits {
     pub streams: u32,
     /// HTTP/2 streams that a caller may reset on one connection in a minute.
     pub resets_per_minute: u32,
-    /// Idle upstream connections kept for each destination.
+    /// Idle upstream connections kept for each destination. They count as connections of the breakers, and make
+    /// room when those would open.
     pub pool_idle_connections: usize,
     /// Destinations whose breakers and outliers are tracked at once; idle ones make room.
     pub destinations: usize,
@@ -172,7 +173,7 @@ impl Default for Limits {
             header_bytes: 64 * 1024,
             streams: 100,
             resets_per_minute: 1000,
-            pool_idle_connections: 64,
+            pool_idle_connections: 256,
             destinations: 10_000,
             series: 100,
             counters: 100_000,

@@ -101,6 +101,7 @@ impl Granted<'_> {
                 judge::resolve(&shared, self.snapshot, &self.target, guarded, exchange).await?
             }
         };
+        self.make_room(destination, exchange);
         let place = self.place(destination, Resource::Connection)?;
         let timeouts = &self.snapshot.config.timeouts;
         let (delay, limit) =
@@ -128,6 +129,7 @@ impl Granted<'_> {
                 }
                 unreachable(destination, &error.to_string())
             }
+            DialFault::Exhausted => Refusal::exhausted(),
             DialFault::Timeout => {
                 destination.count(|traffic| traffic.connect_timeouts.add(1));
                 let what = format!("{} did not accept within {} ms", destination.name, limit.as_millis());
@@ -142,6 +144,17 @@ impl Granted<'_> {
         let config = &self.snapshot.config.outliers;
         if destination.outliers.note(address.ip(), failed, config, Instant::now()) {
             destination.count(|traffic| traffic.ejections.add(1));
+        }
+    }
+
+    /// Connections that rest make room for one that is needed.
+    fn make_room(&self, destination: &Destination, exchange: &Exchange) {
+        let breakers = &self.snapshot.config.breakers;
+        let loads = &destination.loads;
+        if loads.overall.remaining(Resource::Connection, &breakers.overall) == 0 {
+            exchange.shared.destinations.sweep(Instant::now());
+        } else if loads.destination.remaining(Resource::Connection, &breakers.destination) == 0 {
+            destination.pool.sweep(Instant::now());
         }
     }
 

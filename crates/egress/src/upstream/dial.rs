@@ -15,6 +15,8 @@ pub(crate) enum DialFault {
     Refused(io::Error, Vec<SocketAddr>),
     /// None answered in time.
     Timeout,
+    /// We have no descriptor left: that tells nothing about the destination.
+    Exhausted,
 }
 
 /// Dials addresses one after the other, `delay` apart or as soon as one fails, all within `limit`; the first
@@ -38,6 +40,7 @@ async fn race(addresses: &[SocketAddr], delay: Duration) -> Result<(TcpStream, S
         tokio::select! {
             ended = attempts.next() => match ended {
                 Some((address, Ok(tcp))) => return Ok((tcp, address)),
+                Some((_, Err(error))) if is_exhaustion(&error) => return Err(DialFault::Exhausted),
                 Some((address, Err(error))) => {
                     failed.push(address);
                     last = error;
@@ -48,6 +51,12 @@ async fn race(addresses: &[SocketAddr], delay: Duration) -> Result<(TcpStream, S
             () = sleep(delay), if more => attempts.extend(waiting.next().map(connect)),
         }
     }
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
 
 async fn connect(address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {

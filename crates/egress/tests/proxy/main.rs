@@ -8,8 +8,10 @@
     reason = "tests may fail loudly"
 )]
 
+mod callers;
 mod connect;
 mod forward;
+mod many;
 mod policy;
 mod secure;
 mod strain;

@@ -23,7 +23,7 @@ use crate::world::{LIMIT, Origin, World, read_head};
 
 /// What a name server does with the question of that number; the addresses are those of an answer to `A`.
 #[derive(Clone, Debug)]
-enum Says {
+pub enum Says {
     Addresses(Vec<Ipv4Addr>, u32),
     Code(ResponseCode),
     Silence,
@@ -32,7 +32,7 @@ enum Says {
 }
 
 /// A name server on loopback, and how often it was asked for an `A`.
-async fn name_server(says: impl Fn(&str, usize) -> Says + Send + 'static) -> (String, Arc<AtomicUsize>) {
+pub async fn name_server(says: impl Fn(&str, usize) -> Says + Send + 'static) -> (String, Arc<AtomicUsize>) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap().to_string();
     let asked = Arc::new(AtomicUsize::new(0));
