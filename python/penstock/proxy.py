@@ -80,7 +80,7 @@ class ReverseProxy:
       each perhaps with the group that it serves for. Without it: every certificate of the CA.
     * ``public_listen``: ``HOST:PORT`` for the public, none, one or several; plain HTTP, or TLS with
       ``public_certificate`` and ``public_key``; ``public_behind_tls``: something before it ends TLS.
-      ``trusted``: networks of load balancers (``CIDR``) whose PROXY protocol is believed.
+      ``trusted``: networks of proxies (``CIDR``) that are believed about who calls.
     * ``routes``: which group serves a host and the beginning of a path. Without them: the group ``default``
       serves everything.
     * ``selector``: ``least-in-flight``, ``round-robin``, ``power-of-two``, :func:`sticky_cookie`,

@@ -8,7 +8,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_network
+from ipaddress import ip_interface, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -37,7 +37,19 @@ def _comma_list(value: object) -> object:
 
 
 def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(str(ip_network(text)) for text in value)
+    return tuple(_network(text) for text in value)
+
+
+def _network(text: str) -> str:
+    try:
+        found = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither an address nor a network like 10.0.0.0/8") from None
+    if "/" in text and str(ip_interface(text).ip) != str(found.network_address):
+        raise ValueError(
+            f"{text!r} has bits set behind its prefix: is {found} meant, or {text.split('/')[0]}?"
+        )
+    return str(found)
 
 
 def _pem(value: SecretStr) -> SecretStr:
@@ -114,16 +126,17 @@ class Settings(BaseSettings):
         description="Its certificate and chain, leaf first. Without both the public port speaks plain HTTP, "
         "for something before it that ends TLS.",
     )
-    public_trusted: Networks = Field(
-        (),
-        alias="PUBLIC_TRUSTED",
-        description="Networks (`CIDR`, comma separated) of the load balancers before the public port, which "
-        "say by PROXY protocol who calls.",
-    )
     public_behind_tls: bool = Field(
         False,
         alias="PUBLIC_BEHIND_TLS",
         description="Whether TLS ends before a proxy's public port, so that workers are told `https`.",
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        validation_alias=AliasChoices("TRUSTED_PROXIES", "PUBLIC_TRUSTED"),
+        description="Networks (`CIDR`, comma separated) of the load balancers and proxies before us that are "
+        "believed about who calls: by PROXY protocol, `X-Forwarded-…` or `Forwarded`. Nobody else is. "
+        "`PUBLIC_TRUSTED` is read too.",
     )
     egress_listen: ListenAddress | None = Field(
         None,
@@ -223,14 +236,15 @@ class Settings(BaseSettings):
     api_url: HttpUrl | None = Field(
         None,
         alias="API_URL",
-        description="The address of the API as users reach it. Unset: `https://localhost` with the port of "
-        "`HTTP_LISTEN`.",
+        description="The address of the API as users reach it, behind whatever proxy: it stands in links, "
+        "and `https` makes cookies `Secure`. Unset: `https://localhost` with the port of `HTTP_LISTEN`.",
     )
     grpc_url: GrpcUrl | None = Field(
         None,
         alias="GRPC_URL",
-        description="The address that agents and clients are told to dial. Unset: `grpcs://localhost` with "
-        "the port of `GRPC_LISTEN`.",
+        description="The address that agents and clients are told to dial; it stands in agent keys. Unset: "
+        "that of `API_URL`, where gRPC is served too; without it `grpcs://localhost` with the port of "
+        "`GRPC_LISTEN`.",
     )
     advertise_ca_pin: bool | None = Field(
         None,
@@ -373,6 +387,9 @@ class Settings(BaseSettings):
     )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARN", "ERROR"], BeforeValidator(_upper)] = Field(
         "INFO", alias="LOG_LEVEL", description="The least level that is logged."
+    )
+    gin_mode: Annotated[Literal["debug", "release", "test"], BeforeValidator(_lower)] = Field(
+        "release", alias="GIN_MODE", description="`debug` logs every route of the ports at the start."
     )
     log_grpc: bool = Field(
         False,

@@ -24,11 +24,14 @@ from tests.e2e.stack.waiting import until
 # What the product promises: revocation ends access within one second.
 PROMISED = 1.0
 
+BALANCER = "127.0.0.2"
+"""An address of this machine's that is believed about who calls."""
+
 
 @pytest.fixture(scope="module")
 def published(root: Path) -> Iterator[Published]:
     """A gateway that publishes: `open` for everybody, `inner` for users, `staff` for a group."""
-    with publishing(root / "published") as published:
+    with publishing(root / "published", {"TRUSTED_PROXIES": BALANCER}) as published:
         published.app("open")
         published.app("inner", "--identify")
         published.app(
@@ -168,6 +171,26 @@ def test_who_calls_is_the_gateways_to_say(published: Published, user: str) -> No
     with published.client("open") as client:
         seen = _seen(client.get("/request", headers=forged))
         assert not [name for name in seen["headers"] if "penstock" in name]
+
+
+@pytest.mark.parametrize("source", [BALANCER, "127.0.0.3"])
+def test_a_load_balancer_that_is_trusted_says_who_calls(published: Published, source: str) -> None:
+    """To the application and in the log; anybody else's words are the same forgery as ever."""
+    words = {
+        "x-forwarded-for": "203.0.113.9",
+        "x-forwarded-proto": "https",
+        "x-forwarded-host": "shop.example",
+    }
+    transport = httpx.HTTPTransport(local_address=source)
+    url, host = f"http://127.0.0.1:{published.public}", published.host("open")
+    with httpx.Client(transport=transport, base_url=url, headers={"host": host}) as client:
+        seen = _seen(client.get(f"/request/from-{source}", headers=words))
+    names = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+    if source != BALANCER:
+        words = dict(zip(names, (source, "http", host), strict=True))
+    assert {name: seen["headers"][name] for name in names} == words
+    assert seen["scheme"] == words["x-forwarded-proto"]
+    assert published.told(path=f"/request/from-{source}")["peer"] == words["x-forwarded-for"]
 
 
 def test_who_may_not_enter_is_told_the_rule(published: Published, user: str) -> None:

@@ -63,7 +63,9 @@ def test_grpc_health(stack: Stack, port: str, tls: bool) -> None:
 
 
 @pytest.mark.parametrize("port", ["grpc_port", "http_port"])
-@pytest.mark.parametrize("method", ["/no.Such/Method", "/protobuf.Transport/NoSuch"])
+@pytest.mark.parametrize(
+    "method", ["/no.Such/Method", "/protobuf.Transport/NoSuch", "/AWS.ALB/healthcheck", "/"]
+)
 def test_an_unknown_grpc_method_is_unimplemented(stack: Stack, port: str, method: str) -> None:
     """As gRPC wants it, not a web page."""
     with channel(stack, getattr(stack.gateway, port), tls=True) as opened:

@@ -114,6 +114,8 @@ def test_an_allow_list_is_separated_by_commas(clean: Path, monkeypatch: pytest.M
         ("LOG_LEVEL", "loud"),
         ("LOG_ENCODING", "xml"),
         ("LOG_GRPC", "perhaps"),
+        ("GIN_MODE", "tonic"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
         ("SESSION_IDLE_SECONDS", "0"),
         ("TOKEN_TTL_SECONDS", "soon"),
         ("LINK_KEEPALIVE_SECONDS", "-1"),

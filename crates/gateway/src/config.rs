@@ -18,6 +18,9 @@ pub struct Config {
     /// Metrics and state, `HOST:PORT`.
     #[serde(default)]
     pub admin_listen: Option<String>,
+    /// Networks of proxies that are believed about their callers, on every port but the forward proxy's.
+    #[serde(default)]
+    pub trusted: Vec<IpNet>,
     /// The unix socket of the API.
     pub api_socket: PathBuf,
     /// Without it the ports speak plaintext only.
@@ -110,7 +113,7 @@ impl Config {
         Keepalive { interval: Duration::from_secs(self.keepalive_seconds), ..Keepalive::default() }
     }
 
-    /// What bounds the connections of 8009 and 8010.
+    /// What bounds the connections of 8009 and 8010, of the tunnel port and of the public one.
     pub(crate) fn limits(&self) -> Limits {
         Limits {
             connections: self.connections,
@@ -118,13 +121,9 @@ impl Config {
             header_fields: self.header_fields,
             header_bytes: self.header_bytes,
             resets_per_minute: self.resets_per_minute,
+            trusted: self.trusted.clone(),
             ..Limits::default()
         }
-    }
-
-    /// What bounds the connections of the public port.
-    pub(crate) fn public_limits(&self, port: &PublicPort) -> Limits {
-        Limits { proxy_protocol: port.trusted.clone(), ..self.limits() }
     }
 
     pub(crate) const fn handshake(&self) -> Duration {
@@ -168,9 +167,6 @@ pub struct PublicPort {
     /// Without it the port speaks plaintext only.
     #[serde(default, skip_serializing)]
     pub tls: Option<Tls>,
-    /// Networks of load balancers that say who calls.
-    #[serde(default)]
-    pub trusted: Vec<IpNet>,
 }
 
 /// A certificate and its key.

@@ -79,7 +79,7 @@ impl Gateway {
             None => None,
         };
         let public = match &config.public {
-            Some(port) => Some((public::bind(port).await?, config.public_limits(port))),
+            Some(port) => Some(public::bind(port).await?),
             None => None,
         };
         let port = config.admin_listen.as_deref().map(Port::bind).transpose()?;
@@ -87,7 +87,7 @@ impl Gateway {
             http: http.address(),
             grpc: grpc.address(),
             tunnel: tunnel.as_ref().map(|(listener, _)| listener.address()),
-            public: public.as_ref().map(|((listener, _), _)| listener.address()),
+            public: public.as_ref().map(|(listener, _)| listener.address()),
             egress: Vec::new(),
             admin: port.as_ref().map(Port::address),
         };
@@ -108,8 +108,8 @@ impl Gateway {
         if let Some((listener, acceptor)) = tunnel {
             tokio::spawn(tunnel::serve(listener, acceptor, Arc::clone(&shared)));
         }
-        if let (Some(((listener, acceptor), limits)), Some(apps)) = (public, shared.public.clone()) {
-            tokio::spawn(public::serve(listener, acceptor, limits, apps, Arc::clone(&shared)));
+        if let (Some((listener, acceptor)), Some(apps)) = (public, shared.public.clone()) {
+            tokio::spawn(public::serve(listener, acceptor, apps, Arc::clone(&shared)));
         }
         if let Some(port) = port {
             let told = GatewayAdmin { shared: Arc::clone(&shared), egress: egress.clone() };
@@ -124,7 +124,7 @@ impl Gateway {
         &self.addresses
     }
 
-    /// Says whether new work is welcome; health checks follow.
+    /// Says whether new work is welcome; health checks of every kind follow at once.
     pub fn ready(&self, ready: bool) {
         self.shared.ready.set(ready);
     }

@@ -130,26 +130,36 @@ impl Shared {
     }
 }
 
-/// Whether new work is welcome.
-#[derive(Debug)]
-pub(crate) struct Ready(watch::Sender<bool>);
-
-impl Default for Ready {
-    fn default() -> Self {
-        Self(watch::Sender::new(false))
-    }
+/// How far a gateway is in its life.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Phase {
+    /// It has its ports, and not yet all that is behind them.
+    #[default]
+    Starting,
+    /// New work is welcome.
+    Ready,
+    /// It is not any more.
+    Stopping,
 }
+
+/// Whether new work is welcome: the one thing that health checks of every kind ask.
+#[derive(Debug, Default)]
+pub(crate) struct Ready(watch::Sender<Phase>);
 
 impl Ready {
     pub(crate) fn set(&self, ready: bool) {
-        self.0.send_replace(ready);
+        self.0.send_replace(if ready { Phase::Ready } else { Phase::Stopping });
     }
 
     pub(crate) fn get(&self) -> bool {
+        self.phase() == Phase::Ready
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
         *self.0.borrow()
     }
 
-    pub(crate) fn watch(&self) -> watch::Receiver<bool> {
+    pub(crate) fn watch(&self) -> watch::Receiver<Phase> {
         self.0.subscribe()
     }
 }

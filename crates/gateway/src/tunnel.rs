@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use penstock_domain::{Credential, Error, Principal};
-use penstock_http::Listener;
+use penstock_http::{Limits, Listener, proxy_protocol};
 use penstock_link::{
-    carrier::tls::{Accepted, Acceptor},
+    carrier::tls::{Accepted, Acceptor, NoLink},
     tls::Certificate,
 };
 use tokio::{
@@ -29,21 +29,40 @@ pub(crate) async fn bind(tunnel: &Tunnel) -> Result<(Listener, Acceptor), Error>
 /// Serves until the gateway closes.
 pub(crate) async fn serve(listener: Listener, acceptor: Acceptor, shared: Arc<Shared>) {
     let accepting = shared.accepting(PORT);
-    listener.serve(accepting, move |tcp, peer| link(acceptor.clone(), Arc::clone(&shared), tcp, peer)).await;
-}
-
-async fn link(acceptor: Acceptor, shared: Arc<Shared>, tcp: TcpStream, address: SocketAddr) {
-    let peer = address.to_string();
-    let handshake = timeout(shared.config.handshake(), acceptor.accept(tcp)).await;
-    let accepted = handshake.unwrap_or_else(|_| Err("timed out".into()));
-    shared.metrics.ports.handshake(PORT, accepted.is_ok());
-    let Accepted { bytes, certificate } = match accepted {
-        Ok(accepted) => accepted,
-        Err(why) => {
-            tracing::warn!(target: "penstock::link", peer, why, "no handshake");
-            return;
+    let limits = Arc::new(shared.config.limits());
+    let serve = move |tcp, peer| {
+        let (acceptor, limits, shared) = (acceptor.clone(), Arc::clone(&limits), Arc::clone(&shared));
+        async move {
+            let handshake = accept(&acceptor, tcp, peer, &limits);
+            let accepted = timeout(shared.config.handshake(), handshake).await;
+            let accepted = accepted.unwrap_or_else(|_| Err(NoLink::late()));
+            shared.metrics.ports.handshake(PORT, accepted.is_ok());
+            match accepted {
+                Ok((accepted, address)) => link(shared, accepted, address).await,
+                Err(why) if why.probe => {
+                    tracing::debug!(target: "penstock::link", %peer, %why, "no handshake");
+                }
+                Err(why) => tracing::warn!(target: "penstock::link", %peer, %why, "no handshake"),
+            }
         }
     };
+    listener.serve(accepting, serve).await;
+}
+
+/// Who dialled, and from where as far as a trusted balancer says.
+async fn accept(
+    acceptor: &Acceptor,
+    mut tcp: TcpStream,
+    peer: SocketAddr,
+    limits: &Limits,
+) -> Result<(Accepted, SocketAddr), NoLink> {
+    let address = proxy_protocol::source(&mut tcp, peer, limits).await?;
+    Ok((acceptor.accept(tcp).await?, address))
+}
+
+async fn link(shared: Arc<Shared>, accepted: Accepted, address: SocketAddr) {
+    let peer = address.to_string();
+    let Accepted { bytes, certificate } = accepted;
     let Certificate { names, fingerprint, .. } = certificate.clone();
     // Registered first: a revocation during the decision finds the link.
     let close = shared.close.child_token();

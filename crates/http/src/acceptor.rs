@@ -35,14 +35,11 @@ impl Acceptor {
     pub(crate) async fn accept(
         &self,
         mut tcp: TcpStream,
-        mut address: SocketAddr,
+        address: SocketAddr,
         limits: &Limits,
     ) -> io::Result<(MaybeTls, Peer)> {
         tcp.set_nodelay(true)?;
-        let ip = address.ip().to_canonical();
-        if limits.proxy_protocol.iter().any(|network| network.contains(&ip)) {
-            address = proxy_protocol::read(&mut tcp).await?.unwrap_or(address);
-        }
+        let address = proxy_protocol::source(&mut tcp, address, limits).await?;
         let mut first = [0u8];
         let speaks_tls = tcp.peek(&mut first).await? == 1 && first == [TLS_HANDSHAKE];
         match &self.tls {
@@ -51,11 +48,12 @@ impl Acceptor {
                 let (_, session) = tls.get_ref();
                 let server_name = session.server_name().map(str::to_owned);
                 let certificate = Certificate::of(session);
-                let peer = Peer { address, tls: true, server_name, certificate };
+                let peer = Peer { address, tls: true, server_name, certificate, host: None };
                 Ok((MaybeTls::Server(Box::new(tls)), peer))
             }
             _ => {
-                Ok((MaybeTls::Plain(tcp), Peer { address, tls: false, server_name: None, certificate: None }))
+                let peer = Peer { address, tls: false, server_name: None, certificate: None, host: None };
+                Ok((MaybeTls::Plain(tcp), peer))
             }
         }
     }

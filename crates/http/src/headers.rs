@@ -53,7 +53,7 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// Removes what a caller says of where it comes from.
-pub fn strip_forwarded(headers: &mut HeaderMap) {
+fn strip_forwarded(headers: &mut HeaderMap) {
     if headers.keys().any(|name| FORWARDED.contains(name)) {
         for name in &FORWARDED {
             headers.remove(name);
@@ -65,6 +65,7 @@ pub fn strip_forwarded(headers: &mut HeaderMap) {
 pub fn forward(headers: &mut HeaderMap, peer: &Peer, host: Option<&str>) {
     strip_forwarded(headers);
     let ip = peer.address.ip().to_canonical().to_string();
+    let host = peer.host.as_deref().or(host);
     let scheme = if peer.tls { "https" } else { "http" };
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     if let Ok(ip) = HeaderValue::try_from(ip) {
@@ -142,11 +143,14 @@ mod tests {
     fn where_a_request_came_from_is_ours_to_say() {
         let mut headers = headers(&[("x-forwarded-for", "10.0.0.1"), ("x-real-ip", "10.0.0.1")]);
         let address = "[::ffff:192.0.2.1]:80".parse().unwrap();
-        let peer = Peer { address, tls: true, server_name: None, certificate: None };
+        let mut peer = Peer { address, tls: true, server_name: None, certificate: None, host: None };
         forward(&mut headers, &peer, Some("shop.example"));
         assert_eq!(headers.get("x-forwarded-for").unwrap(), "192.0.2.1");
         assert_eq!(headers.get("x-forwarded-proto").unwrap(), "https");
         assert_eq!(headers.get("x-forwarded-host").unwrap(), "shop.example");
         assert!(!headers.contains_key("x-real-ip"));
+        peer.host = Some("front.example".into());
+        forward(&mut headers, &peer, Some("shop.example"));
+        assert_eq!(headers.get("x-forwarded-host").unwrap(), "front.example");
     }
 }

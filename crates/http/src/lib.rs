@@ -5,7 +5,9 @@
 
 mod acceptor;
 pub mod body;
+mod caller;
 mod connection;
+mod forwarded;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod headers;
@@ -13,7 +15,7 @@ mod limits;
 mod listener;
 mod peer;
 mod ports;
-mod proxy_protocol;
+pub mod proxy_protocol;
 mod server;
 mod shape;
 pub mod upstream;

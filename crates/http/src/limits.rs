@@ -26,6 +26,8 @@ pub struct Limits {
     pub resets_per_minute: u32,
     /// Networks of load balancers that begin each connection with a PROXY header. Others are served without.
     pub proxy_protocol: Vec<IpNet>,
+    /// Networks of proxies that are believed about their callers, by a PROXY header or by what each request says.
+    pub trusted: Vec<IpNet>,
 }
 
 impl Default for Limits {
@@ -39,6 +41,7 @@ impl Default for Limits {
             streams: 100,
             resets_per_minute: 1000,
             proxy_protocol: Vec::new(),
+            trusted: Vec::new(),
         }
     }
 }

@@ -3,10 +3,17 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    time::Duration,
 };
 
 use ppp::{v1, v2};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    net::TcpStream,
+    time::sleep,
+};
+
+use crate::{Limits, caller::within};
 
 /// What version 2 begins with, and enough to tell version 1 from it.
 const SIGNATURE: usize = 12;
@@ -17,7 +24,47 @@ const V1_BYTES: usize = 107;
 /// The longest header of version 2 that is read; its extensions are passed over.
 const V2_BYTES: usize = 4096;
 
-/// Reads the header, and not a byte more; the address it tells, or none for the balancer's own probes.
+/// What version 1 begins with. Proxies that speak HTTP to us cannot be made to say this by a request for the method
+/// `PROXY`: its target begins with neither letter.
+const V1_BEGINNINGS: [&[u8]; 2] = [b"PROXY T", b"PROXY U"];
+
+/// How long to wait for the rest of a beginning that was cut.
+const CUT: Duration = Duration::from_millis(10);
+
+/// Who is behind a connection: its peer, or whom the peer's PROXY header names, if that is believed. Takes the header
+/// and not a byte more. Bounded in time by the caller.
+///
+/// # Errors
+/// A header that cannot be read, or that is missing where each connection has to begin with one.
+pub async fn source(tcp: &mut TcpStream, peer: SocketAddr, limits: &Limits) -> io::Result<SocketAddr> {
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let told = within(&limits.proxy_protocol, peer.ip())
+        || (within(&limits.trusted, peer.ip()) && begins(tcp).await?);
+    if !told {
+        return Ok(peer);
+    }
+    let source = read(tcp).await?.unwrap_or(peer);
+    Ok(SocketAddr::new(source.ip().to_canonical(), source.port()))
+}
+
+/// Whether a header is what comes first; takes nothing. Senders send it in one piece, yet it may arrive in several.
+async fn begins(tcp: &TcpStream) -> io::Result<bool> {
+    let mut bytes = [0; SIGNATURE];
+    loop {
+        let count = tcp.peek(&mut bytes).await?;
+        let seen = bytes.get(..count).unwrap_or_default();
+        let mut beginnings = V1_BEGINNINGS.into_iter().chain([v2::PROTOCOL_PREFIX]);
+        if beginnings.clone().any(|beginning| seen.starts_with(beginning)) {
+            return Ok(true);
+        }
+        if seen.is_empty() || !beginnings.any(|beginning| beginning.starts_with(seen)) {
+            return Ok(false);
+        }
+        sleep(CUT).await;
+    }
+}
+
+/// Reads the header; the address it tells, or none for the balancer's own probes.
 pub(crate) async fn read<T: AsyncRead + Unpin>(io: &mut T) -> io::Result<Option<SocketAddr>> {
     let mut header = vec![0; SIGNATURE];
     io.read_exact(&mut header).await?;
@@ -72,10 +119,7 @@ fn malformed(why: &dyn std::fmt::Display) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use tokio::{
-        io::AsyncWriteExt as _,
-        net::{TcpListener, TcpStream},
-    };
+    use tokio::{io::AsyncWriteExt as _, net::TcpListener};
 
     use super::*;
 
@@ -97,6 +141,74 @@ mod tests {
         header.extend(u16::try_from(addresses.len()).unwrap().to_be_bytes());
         header.extend(addresses);
         header
+    }
+
+    /// Whom a connection of loopback that begins so is from, and what is left of its bytes.
+    async fn sourced(pieces: &[&[u8]], limits: &Limits) -> (io::Result<SocketAddr>, Vec<u8>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut sender = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        sender.set_nodelay(true).unwrap();
+        let (mut tcp, peer) = listener.accept().await.unwrap();
+        let send = async {
+            for piece in pieces {
+                sender.write_all(piece).await.unwrap();
+                // The receiver shall see it cut here.
+                sleep(CUT * 3).await;
+            }
+            drop(sender);
+        };
+        let (source, ()) = tokio::join!(source(&mut tcp, peer, limits), send);
+        let mut rest = Vec::new();
+        tcp.read_to_end(&mut rest).await.unwrap();
+        (source, rest)
+    }
+
+    fn believing(trusted: &str) -> Limits {
+        Limits { trusted: vec![trusted.parse().unwrap()], ..Limits::default() }
+    }
+
+    #[tokio::test]
+    async fn a_trusted_proxy_may_say_who_calls() {
+        let limits = believing("127.0.0.0/8");
+        for pieces in [
+            [b"PROXY TCP4 192.0.2.7 198.51.100.1 4242 443\r\nGET /".as_slice()].as_slice(),
+            &[b"P", b"ROXY TCP4 192.0.2.7 198.51.100.1 4242 443\r\nGET /"],
+            &[b"PROXY ", b"TCP4 192.0.2.7 198.51", b".100.1 4242 443\r\nGET /"],
+        ] {
+            let (source, rest) = sourced(pieces, &limits).await;
+            assert_eq!(source.unwrap(), "192.0.2.7:4242".parse().unwrap());
+            assert_eq!(rest, b"GET /");
+        }
+        let header = version_2_header(1, 0x11, &[192, 0, 2, 8, 198, 51, 100, 1, 0x10, 0x92, 1, 0xbb]);
+        let (source, _) = sourced(&[&header[..5], &header[5..]], &limits).await;
+        assert_eq!(source.unwrap(), "192.0.2.8:4242".parse().unwrap());
+    }
+
+    #[tokio::test]
+    async fn it_need_not_and_others_may_not() {
+        let header = b"PROXY TCP4 192.0.2.7 198.51.100.1 4242 443\r\n".as_slice();
+        for (bytes, trusted) in [
+            (b"GET / HTTP/1.1\r\n".as_slice(), "127.0.0.0/8"),
+            (b"PUT / HTTP/1.1\r\n", "127.0.0.0/8"),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "127.0.0.0/8"),
+            (b"PROXY /TCP4 HTTP/1.1\r\n", "127.0.0.0/8"),
+            (b"\x16\x03\x01", "127.0.0.0/8"),
+            (b"", "127.0.0.0/8"),
+            (header, "10.0.0.0/8"),
+        ] {
+            let (source, rest) = sourced(&[bytes], &believing(trusted)).await;
+            assert!(source.unwrap().ip().is_loopback());
+            assert_eq!(rest, bytes);
+        }
+        let (source, _) =
+            sourced(&[b"PROXY TCP4 nobody 198.51.100.1 1 2\r\n"], &believing("127.0.0.0/8")).await;
+        assert!(source.is_err());
+    }
+
+    #[tokio::test]
+    async fn where_it_is_required_nothing_else_passes() {
+        let limits = Limits { proxy_protocol: vec!["127.0.0.0/8".parse().unwrap()], ..Limits::default() };
+        assert!(sourced(&[b"GET / HTTP/1.1\r\n\r\n"], &limits).await.0.is_err());
     }
 
     #[tokio::test]

@@ -13,11 +13,12 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use ipnet::IpNet;
 use penstock_link::{FRAME_BYTES, Resets, tls::MaybeTls};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Acceptor, Handler, Limits, Peer, Ports, connection::Connection};
+use crate::{Acceptor, Handler, Limits, Peer, Ports, caller::within, connection::Connection};
 
 /// Credit of an HTTP/2 connection, in bytes: so much may wait for readers on all its streams.
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
@@ -30,6 +31,7 @@ struct Serving {
     port: &'static str,
     acceptor: Acceptor,
     limits: Limits,
+    trusted: Arc<[IpNet]>,
     ports: Ports,
     builder: auto::Builder<TokioExecutor>,
     drain: CancellationToken,
@@ -50,7 +52,8 @@ impl Server {
         close: CancellationToken,
     ) -> Self {
         let builder = builder(&limits, window);
-        Self(Arc::new(Serving { port, acceptor, limits, ports, builder, drain, close }))
+        let trusted = limits.trusted.clone().into();
+        Self(Arc::new(Serving { port, acceptor, limits, trusted, ports, builder, drain, close }))
     }
 
     /// Serves one connection until it ends.
@@ -85,8 +88,10 @@ impl Serving {
         let (port, address) = (self.port, peer.address);
         let asked = CancellationToken::new();
         let resets = Arc::new(Resets::new(self.limits.resets_per_minute));
+        let trusted = within(&self.trusted, address.ip()).then(|| Arc::clone(&self.trusted));
         let connection = Connection {
             handler,
+            trusted,
             peer: Arc::new(peer),
             header_fields: self.limits.header_fields,
             asked: asked.clone(),

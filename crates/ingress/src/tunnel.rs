@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use penstock_domain::Error;
 use penstock_http::{Accepting, Listener};
 use penstock_link::{
-    carrier::tls::{Accepted, Acceptor},
+    carrier::tls::{Accepted, Acceptor, NoLink},
     tls::Certificate,
 };
 use tokio::{net::TcpStream, time::timeout};
@@ -55,7 +55,7 @@ pub(crate) async fn serve(tunnel: Tunnel, ingress: Ingress, stop: CancellationTo
 
 async fn link(acceptor: Acceptor, allow: Arc<[Allowed]>, ingress: Ingress, tcp: TcpStream, peer: SocketAddr) {
     let handshake = timeout(ingress.0.settings.handshake(), acceptor.accept(tcp)).await;
-    let accepted = handshake.unwrap_or_else(|_| Err("timed out".into()));
+    let accepted = handshake.unwrap_or_else(|_| Err(NoLink::late()));
     ingress.metrics().ports.handshake(PORT, accepted.is_ok());
     let linked = match accepted {
         Ok(Accepted { bytes, certificate }) => match group(&allow, &certificate) {
@@ -66,7 +66,11 @@ async fn link(acceptor: Acceptor, allow: Arc<[Allowed]>, ingress: Ingress, tcp: 
                 ingress.carry(bytes, certificate, group, peer, &never).await
             }
         },
-        Err(why) => Err(why),
+        Err(why) if why.probe => {
+            tracing::debug!(target: "penstock::link", %peer, %why, "no link");
+            return;
+        }
+        Err(why) => Err(why.to_string()),
     };
     if let Err(why) = linked {
         tracing::warn!(target: "penstock::link", %peer, why, "no link");

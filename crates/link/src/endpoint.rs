@@ -18,8 +18,8 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Parses `grpcs://`, `https://`, `grpc://` or `http://` with a host and a port (8010 if absent), or `tls://` for
-    /// a tunnel port (8443 if absent).
+    /// Parses `grpcs://`, `https://`, `grpc://` or `http://` with a host and a port (if absent 8010, or
+    /// what HTTP has for its two), or `tls://` for a tunnel port (8443 if absent).
     ///
     /// # Errors
     /// [`Code::Malformed`] if it is none of these; [`Code::Forbidden`] for plaintext beyond loopback unless
@@ -30,16 +30,18 @@ impl Endpoint {
                 .hint("write it as grpcs://HOST:8010")
         };
         let uri: http::Uri = url.parse().map_err(|_| malformed("is not a URL"))?;
-        let (tls, tunnel) = match uri.scheme_str() {
-            Some("grpcs" | "https") => (true, false),
-            Some("grpc" | "http") => (false, false),
-            Some("tls") => (true, true),
+        let (tls, tunnel, port) = match uri.scheme_str() {
+            Some("grpcs") => (true, false, 8010),
+            Some("https") => (true, false, 443),
+            Some("grpc") => (false, false, 8010),
+            Some("http") => (false, false, 80),
+            Some("tls") => (true, true, 8443),
             _ => return Err(malformed("has no scheme that is spoken here")),
         };
         let host = uri.host().map(|host| host.trim_start_matches('[').trim_end_matches(']').to_owned());
         // `http` takes an authority that is a port alone.
         let host = host.filter(|host| !host.is_empty()).ok_or_else(|| malformed("names no host"))?;
-        let port = uri.port_u16().unwrap_or(if tunnel { 8443 } else { 8010 });
+        let port = uri.port_u16().unwrap_or(port);
         let endpoint = Self { host, port, tls, tunnel };
         if !tls && !insecure && !endpoint.is_loopback() {
             return Err(Error::new(
@@ -84,6 +86,8 @@ mod tests {
         let endpoint = Endpoint::parse("grpcs://gw.example:443", false).unwrap();
         assert_eq!((endpoint.authority().as_str(), endpoint.tls), ("gw.example:443", true));
         assert_eq!(Endpoint::parse("grpc://[::1]", false).unwrap().authority(), "[::1]:8010");
+        assert_eq!(Endpoint::parse("https://gw.example", false).unwrap().authority(), "gw.example:443");
+        assert_eq!(Endpoint::parse("http://localhost", false).unwrap().authority(), "localhost:80");
         let tunnel = Endpoint::parse("tls://gw.example", false).unwrap();
         assert_eq!((tunnel.authority().as_str(), tunnel.tunnel), ("gw.example:8443", true));
     }

@@ -8,7 +8,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from penstock.api.problems import HttpError, problem
-from penstock.domain.addresses import parse_address
 from penstock.domain.errors import PenstockError, internal, unauthenticated
 from penstock.domain.user import Identity
 
@@ -126,8 +125,4 @@ def _too_large(limit: int) -> PenstockError:
 def _peer(scope: Scope, headers: Headers) -> str:
     """The address without its port."""
     client = scope.get("client")
-    text = headers.get("x-forwarded-for") or (client[0] if client else "local")
-    try:
-        return parse_address(text).host
-    except ValueError:
-        return str(text)
+    return headers.get("x-forwarded-for") or (str(client[0]) if client else "local")

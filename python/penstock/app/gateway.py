@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from penstock.api.app import create_app
+from penstock.api.routes_log import log_routes
 from penstock.api.server import serving, socket_path
 from penstock.app.egress import following, of_gateway
 from penstock.app.signals import stop_requested
@@ -143,9 +144,12 @@ async def serve(settings: Settings, *, standalone: bool) -> None:
         if standalone:
             await _local_agent(settings, services.agents, bound, stack)
         _cancel_at_exit(stack, asyncio.create_task(housekeeping.run()))
-        _announce(engine, services.health, bound, server, setup_token)
+        if settings.gin_mode == "debug":
+            log_routes(api)
+        _announce(engine, bound, server, setup_token)
         await stop.wait()
-        services.health.draining()
+        # Before anything ends: balancers shall look elsewhere from now on.
+        engine.ready(False)
         await drain(float(settings.drain_seconds))
 
 
@@ -288,10 +292,7 @@ def _cancel_at_exit(stack: AsyncExitStack, task: asyncio.Task[None]) -> None:
     stack.push_async_callback(cancel)
 
 
-def _announce(
-    engine: Gateway, health: Health, bound: Bound, server: ServerInfo, setup_token: str | None
-) -> None:
-    health.started()
+def _announce(engine: Gateway, bound: Bound, server: ServerInfo, setup_token: str | None) -> None:
     engine.ready(True)
     structlog.get_logger("penstock.app").info(
         "gateway ready",

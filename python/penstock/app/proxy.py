@@ -48,7 +48,7 @@ def reverse_proxy(settings: Settings) -> ReverseProxy:
         public_certificate=None if public_cert is None else public_cert.get_secret_value(),
         public_key=None if public_key is None else public_key.get_secret_value(),
         public_behind_tls=settings.public_behind_tls,
-        trusted=settings.public_trusted,
+        trusted=settings.trusted_proxies,
         routes=settings.proxy_routes,
         selector=parse_selector(settings.proxy_selector),
         max_concurrent_streams=settings.proxy_max_concurrent_streams,

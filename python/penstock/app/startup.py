@@ -52,6 +52,7 @@ def engine_config(
             header_bytes=settings.limit_header_bytes,
             resets_per_minute=settings.limit_resets_per_minute,
         ),
+        trusted=settings.trusted_proxies,
         tunnel=tunnel,
         public=public,
         egress=egress,
@@ -83,13 +84,13 @@ def public_config(settings: Settings) -> PublicConfig | None:
         settings.public_tls_key,
     )
     if cert is None and key is None:
-        return PublicConfig(listen, settings.public_trusted)
+        return PublicConfig(listen)
     if cert is None or key is None:
         raise _refusal(
             "PUBLIC_TLS_KEY and PUBLIC_TLS_CERT belong together", "set both, or neither for plain HTTP"
         )
     shown = configured_identity(cert.get_secret_value(), key.get_secret_value(), None)
-    return PublicConfig(listen, settings.public_trusted, shown.chain_pem, shown.key_pem)
+    return PublicConfig(listen, shown.chain_pem, shown.key_pem)
 
 
 def secure_cookies(settings: Settings) -> bool:

@@ -58,5 +58,7 @@ def advertised_url(text: str, schemes: tuple[str, ...]) -> str:
         raise ValueError(f"{text!r} is not a URL like {schemes[0]}://HOST:PORT")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("a user, a query or a fragment does not belong here")
+    if parts.path not in ("", "/"):
+        raise ValueError(f"a path like {parts.path!r} does not belong here: a whole host is needed")
     _ = parts.port  # raises ValueError if it is no port
     return text.rstrip("/")

@@ -37,20 +37,16 @@ class TunnelConfig:
 
 @dataclass(frozen=True, slots=True)
 class PublicConfig:
-    """The port of the published apps: plain HTTP without a chain.
-
-    ``trusted``: the networks whose PROXY protocol is believed.
-    """
+    """The port of the published apps: plain HTTP without a chain."""
 
     listen: Address
-    trusted: tuple[str, ...] = ()
     chain_pem: str | None = None
     key_pem: str | None = field(default=None, repr=False)
 
     def as_shape(self) -> dict[str, Any]:
         """Its part of the configuration."""
         tls = None if self.chain_pem is None else {"cert_pem": self.chain_pem, "key_pem": self.key_pem}
-        return {"listen": str(self.listen), "trusted": list(self.trusted), "tls": tls}
+        return {"listen": str(self.listen), "tls": tls}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
-    """What the data plane is told. The chain is PEM, leaf first."""
+    """What the data plane is told. The chain is PEM, leaf first.
+
+    ``trusted``: the networks of proxies that are believed about who calls.
+    """
 
     http_listen: Address
     grpc_listen: Address
@@ -78,6 +77,7 @@ class GatewayConfig:
     keepalive_seconds: int
     ask_timeout_seconds: int
     limits: Limits
+    trusted: tuple[str, ...] = ()
     tunnel: TunnelConfig | None = None
     public: PublicConfig | None = None
     egress: Mapping[str, Any] | None = None
@@ -91,6 +91,7 @@ class GatewayConfig:
                 "grpc_listen": str(self.grpc_listen),
                 "admin_listen": None if self.admin_listen is None else str(self.admin_listen),
                 "api_socket": self.api_socket,
+                "trusted": list(self.trusted),
                 "tls": {"cert_pem": self.chain_pem, "key_pem": self.key_pem},
                 "keepalive_seconds": self.keepalive_seconds,
                 "ask_timeout_seconds": self.ask_timeout_seconds,

@@ -108,7 +108,7 @@ class Forwarding:
 
 @dataclass(frozen=True, slots=True)
 class ProxyConfig:
-    """What a proxy is told. ``trusted``: the networks whose PROXY protocol is believed."""
+    """What a proxy is told. ``trusted``: the networks of proxies that are believed about who calls."""
 
     tunnels: tuple[Tunnel, ...]
     public: tuple[Public, ...] = ()
@@ -127,7 +127,7 @@ class ProxyConfig:
                 "admin_listen": self.admin_listen,
                 "table": table(self.routes, self.groups(), self.selector),
                 "forwarding": self.forwarding.as_shape(),
-                "limits": {"proxy_protocol": list(self.trusted)},
+                "limits": {"trusted": list(self.trusted)},
             }
         )
 

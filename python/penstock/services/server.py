@@ -8,6 +8,7 @@ from penstock.domain.addresses import Address
 _WILDCARDS = ("0.0.0.0", "::", "127.0.0.1", "::1")  # noqa: S104 - compared with, not bound
 _TLS = ("https", "grpcs")
 _PORTS = {"https": 443, "http": 80}
+_GRPC = {"https": "grpcs", "http": "grpc"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def describe_server(
 ) -> ServerInfo:
     """``http`` and ``grpc`` are the ports as bound."""
     api_url = said.api_url or f"https://{_reachable(http)}"
-    grpc_url = said.grpc_url or f"grpcs://{_reachable(grpc)}"
+    grpc_url = said.grpc_url or _beside(said.api_url) or f"grpcs://{_reachable(grpc)}"
     ours = {http.port, grpc.port}
     return ServerInfo(
         version=version,
@@ -53,6 +54,15 @@ def describe_server(
 
 def _reachable(bound: Address) -> Address:
     return Address("localhost", bound.port) if bound.host in _WILDCARDS else bound
+
+
+def _beside(api_url: str | None) -> str | None:
+    """Where gRPC is, if only the API's address is told: the port of the one serves the other too."""
+    if api_url is None:
+        return None
+    parts = urlsplit(api_url)
+    address = Address(parts.hostname or "", parts.port or _PORTS[parts.scheme])
+    return f"{_GRPC[parts.scheme]}://{address}"
 
 
 def _meets_us(url: str, ports: set[int], said: bool | None) -> bool:

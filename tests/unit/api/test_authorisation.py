@@ -84,7 +84,6 @@ async def test_the_routes_and_their_permissions_are_these(world: World) -> None:
 @pytest.mark.parametrize("caller", _RANKS)
 async def test_every_route_for_every_caller(world: World, caller: str) -> None:
     await world.user("me@example.com", "dev")
-    world.services.health.started()
     for route, permission in EXPECTED.items():
         method, template = route.split(" ")
         path = re.sub(r"\{\w+\}", "nothing", template)

@@ -175,16 +175,12 @@ def test_a_tunnel_port_is_opened_when_it_is_asked_for_or_somebody_may_dial_it(tm
 
 def test_a_public_port_brings_the_tunnel_port_that_workers_dial(tmp_path: Path) -> None:
     assert public_config(_load()) is None
-    settings = _load(PUBLIC_LISTEN="0.0.0.0:8080", PUBLIC_TRUSTED="10.0.0.0/8, 192.0.2.1")
+    settings = _load(PUBLIC_LISTEN="0.0.0.0:8080")
     tunnel, public = tunnel_config(settings, tmp_path, standalone=False), public_config(settings)
     assert tunnel is not None
     assert public is not None
     assert str(tunnel.listen) == "0.0.0.0:8443"
-    assert public.as_shape() == {
-        "listen": "0.0.0.0:8080",
-        "trusted": ["10.0.0.0/8", "192.0.2.1/32"],
-        "tls": None,
-    }
+    assert public.as_shape() == {"listen": "0.0.0.0:8080", "tls": None}
 
 
 def test_a_public_port_may_end_tls(tmp_path: Path) -> None:
@@ -198,10 +194,21 @@ def test_a_public_port_may_end_tls(tmp_path: Path) -> None:
     assert "PRIVATE KEY" not in repr(public)
 
 
-@pytest.mark.parametrize("network", ["10.0.0.0/33", "10.0.0.1/8", "proxy.example"])
+@pytest.mark.parametrize("name", ["TRUSTED_PROXIES", "PUBLIC_TRUSTED"])
+def test_every_port_believes_the_same_proxies(tmp_path: Path, name: str) -> None:
+    settings = _load(**{name: "10.0.0.0/8, 192.0.2.1,fd00::/8"})
+    identity = server_identity(settings, tmp_path, standalone=False)
+    config = engine_config(settings, identity, tmp_path / "api.sock", standalone=False)
+    assert json.loads(config.as_json())["trusted"] == ["10.0.0.0/8", "192.0.2.1/32", "fd00::/8"]
+    assert json.loads(engine_config(_load(), identity, tmp_path, standalone=False).as_json())["trusted"] == []
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/33", "10.0.0.1/8", "proxy.example", "*", "10.0.0.1-9"])
 def test_networks_are_networks(network: str) -> None:
-    with pytest.raises(PenstockError, match="PUBLIC_TRUSTED"):
-        _load(PUBLIC_TRUSTED=network)
+    with pytest.raises(PenstockError, match="TRUSTED_PROXIES") as refused:
+        _load(TRUSTED_PROXIES=network)
+    assert network in refused.value.message
+    assert "CIDR" in (refused.value.hint or "")
 
 
 def test_cookies_are_secure_where_the_operator_says_https() -> None:

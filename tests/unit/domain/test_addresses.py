@@ -29,6 +29,14 @@ def test_what_is_none_says_so(text: str) -> None:
 
 def test_an_advertised_url_has_a_scheme_a_host_and_nothing_private() -> None:
     assert advertised_url("https://gw.example:443/", ("https",)) == "https://gw.example:443"
-    for bad in ("ftp://x", "https://", "https://u:p@x", "https://x/?a=1", "https://x:99999", "x"):
+    for bad in (
+        "ftp://x",
+        "https://",
+        "https://u:p@x",
+        "https://x/?a=1",
+        "https://x/y",
+        "https://x:99999",
+        "x",
+    ):
         with pytest.raises(ValueError, match=r".+"):
             advertised_url(bad, ("https",))

@@ -88,8 +88,10 @@ def _ask(port: int, path: str, **headers: str) -> httpx.Response:
 
 
 def test_apps_are_published_on_a_port_of_their_own(tmp_path: Path) -> None:
-    public = PublicConfig(Address("127.0.0.1", 0), ("192.0.2.0/24",))
-    gateway = Gateway(replace(_config(tmp_path, Address("127.0.0.1", 0)), public=public), _never)
+    public = PublicConfig(Address("127.0.0.1", 0))
+    gateway = Gateway(
+        replace(_config(tmp_path, Address("127.0.0.1", 0)), trusted=("192.0.2.0/24",), public=public), _never
+    )
     bound = gateway.start()
     try:
         port = parse_address(str(bound.public)).port

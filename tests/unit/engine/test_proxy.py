@@ -76,7 +76,7 @@ def test_the_core_is_told_all_of_it() -> None:
             "handshake_seconds": 10,
             "access_log": True,
         },
-        "limits": {"proxy_protocol": ["10.0.0.0/8"]},
+        "limits": {"trusted": ["10.0.0.0/8"]},
     }
 
 

@@ -28,6 +28,21 @@ def test_unless_told_the_listen_address_is_advertised(host: str, shown: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("api_url", "grpc_url"),
+    [
+        ("https://gw.example", "grpcs://gw.example:443"),
+        ("https://gw.example:8009", "grpcs://gw.example:8009"),
+        ("https://[2001:db8::1]", "grpcs://[2001:db8::1]:443"),
+        ("http://gw.example", "grpc://gw.example:80"),
+    ],
+)
+def test_where_the_api_is_there_is_grpc(api_url: str, grpc_url: str) -> None:
+    server = _describe(api_url=api_url)
+    assert (server.api_url, server.grpc_url) == (api_url, grpc_url)
+    assert _describe(api_url=api_url, grpc_url="grpcs://other").grpc_url == "grpcs://other"
+
+
+@pytest.mark.parametrize(
     ("grpc_url", "said", "pinned"),
     [
         ("grpcs://gw.example:8010", None, True),

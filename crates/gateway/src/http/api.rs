@@ -5,7 +5,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Version, header, header::
 use http_body_util::Limited;
 use penstock_domain::{Code, Error, Side};
 use penstock_http::{
-    Body,
+    Body, Peer,
     body::{self, BoxError},
     headers,
     upstream::{Options, Upstream},
@@ -19,18 +19,10 @@ const APP: &str = "x-penstock-app";
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
-    /// The caller's address.
-    pub peer: &'a str,
+    /// Who asks.
+    pub peer: &'a Peer,
     /// The published app on whose host it was asked; none on 8009.
     pub app: Option<&'a str>,
-    /// Whether it came by TLS.
-    pub tls: bool,
-}
-
-impl<'a> Asked<'a> {
-    pub(crate) const fn directly(peer: &'a str) -> Self {
-        Self { peer, app: None, tls: true }
-    }
 }
 
 pub(crate) struct Api {
@@ -50,21 +42,8 @@ impl Api {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let version = request.version();
-        let request = match self.rewrite(request.map(body::any), asked) {
-            Ok(request) => request,
-            Err(error) => {
-                return body::problem(&Error::new(Code::Malformed, Side::Client, error.to_string()));
-            }
-        };
-        match self.upstream.send(request).await {
-            Ok(mut response) => {
-                if response.status() == StatusCode::PAYLOAD_TOO_LARGE && version < Version::HTTP_2 {
-                    // The rest of the body is not read, so no other request can follow it (RFC 9110 §15.5.14).
-                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                }
-                response.map(body::any)
-            }
+        match self.ask(request, asked).await {
+            Ok(response) => response,
             Err(error) if error.side == Side::Client => body::problem(&error),
             Err(error) => {
                 tracing::warn!(target: "penstock::http", %error, "the API does not answer");
@@ -76,6 +55,27 @@ impl Api {
         }
     }
 
+    /// The API's answer.
+    ///
+    /// # Errors
+    /// Why there is none: on the client's side, or the API itself.
+    pub(crate) async fn ask<B>(&self, request: Request<B>, asked: &Asked<'_>) -> Result<Response<Body>, Error>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let version = request.version();
+        let request = self
+            .rewrite(request.map(body::any), asked)
+            .map_err(|error| Error::new(Code::Malformed, Side::Client, error.to_string()))?;
+        let mut response = self.upstream.send(request).await?;
+        if response.status() == StatusCode::PAYLOAD_TOO_LARGE && version < Version::HTTP_2 {
+            // The rest of the body is not read, so no other request can follow it (RFC 9110 §15.5.14).
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response.map(body::any))
+    }
+
     /// Says where it comes from, in the place of whatever the caller said.
     fn rewrite(
         &self,
@@ -83,13 +83,10 @@ impl Api {
         asked: &Asked<'_>,
     ) -> Result<Request<Body>, InvalidHeaderValue> {
         let headers = request.headers_mut();
-        headers::strip_forwarded(headers);
+        headers::forward(headers, asked.peer, None);
         headers.remove(APP);
-        headers.insert("x-forwarded-for", HeaderValue::from_str(asked.peer)?);
         if let Some(app) = asked.app {
             headers.insert(APP, HeaderValue::from_str(app)?);
-            let scheme = if asked.tls { "https" } else { "http" };
-            headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme));
         }
         Ok(request.map(|body| body::any(Limited::new(body, self.body_bytes))))
     }

@@ -1,16 +1,16 @@
 //! What the ports 8009 and 8010 answer: gRPC, health checks, and on 8009 the API behind its unix socket.
 
 mod api;
+mod health;
 
 use std::{convert::Infallible, future::Future, sync::Arc};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use penstock_domain::{Code, Error, Side};
 use penstock_http::{Body, Handler, Peer, body};
 use penstock_link::carrier::grpc;
 use tonic_health::{
-    ServingStatus,
     pb::health_server::HealthServer,
     server::{HealthReporter, HealthService},
 };
@@ -52,7 +52,7 @@ pub(crate) struct Front {
 impl Front {
     pub(crate) fn new(shared: Arc<Shared>, surface: Surface) -> Self {
         let reporter = HealthReporter::new();
-        tokio::spawn(report(reporter.clone(), Arc::clone(&shared)));
+        tokio::spawn(health::report(reporter.clone(), Arc::clone(&shared)));
         Self {
             surface,
             transport: grpc::service(Arc::new(Links::new(Arc::clone(&shared)))),
@@ -61,13 +61,13 @@ impl Front {
         }
     }
 
-    async fn answer(mut self, mut request: Request<Incoming>, peer: String) -> Response<Body> {
+    async fn answer(mut self, mut request: Request<Incoming>, peer: Arc<Peer>) -> Response<Body> {
         let path = request.uri().path();
         if path.starts_with("/protobuf.Transport/") {
             if request.version() < Version::HTTP_2 {
                 return grpc::refusal(&not_http2(request.version()));
             }
-            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(peer.name());
             return infallible(self.transport.call(request).await).map(body::any);
         }
         if path.starts_with("/grpc.health.v1.Health/") {
@@ -77,22 +77,12 @@ impl Front {
             return unimplemented_method();
         }
         match self.surface {
-            Surface::Api => self.shared.api.forward(request, &Asked::directly(&peer)).await,
-            Surface::Grpc => self.probe(&request),
-        }
-    }
-
-    /// Plain health checks of load balancers on the gRPC port.
-    fn probe(&self, request: &Request<Incoming>) -> Response<Body> {
-        let known = matches!(request.uri().path(), "/" | "/healthz");
-        let (status, text) = match request.method() {
-            &Method::GET | &Method::HEAD if known && self.shared.ready.get() => (StatusCode::OK, "ok\n"),
-            &Method::GET | &Method::HEAD if known => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-            _ => {
-                (StatusCode::NOT_FOUND, "this is Penstock's gRPC port; the API and the web app are on 8009\n")
+            Surface::Api if health::is_healthz(&request) => {
+                health::healthz(&self.shared, request, &peer).await
             }
-        };
-        body::text(status, text)
+            Surface::Api => self.shared.api.forward(request, &Asked { peer: &peer, app: None }).await,
+            Surface::Grpc => health::probe(&self.shared, &request),
+        }
     }
 }
 
@@ -102,22 +92,7 @@ impl Handler for Front {
         request: Request<Incoming>,
         peer: &Arc<Peer>,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
-        self.clone().answer(request, peer.address.to_string())
-    }
-}
-
-/// Keeps grpc.health.v1 in step with readiness.
-async fn report(reporter: HealthReporter, shared: Arc<Shared>) {
-    let mut ready = shared.ready.watch();
-    loop {
-        let status =
-            if *ready.borrow_and_update() { ServingStatus::Serving } else { ServingStatus::NotServing };
-        for service in ["", "protobuf.Transport"] {
-            reporter.set_service_status(service, status).await;
-        }
-        if ready.changed().await.is_err() {
-            return;
-        }
+        self.clone().answer(request, Arc::clone(peer))
     }
 }
 

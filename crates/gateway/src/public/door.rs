@@ -77,7 +77,7 @@ impl Gatekeeper for Door {
             return Err(challenged(head, &nobody()));
         };
         let (shared, public) = (Arc::clone(&self.shared), Arc::clone(&self.public));
-        let visit = Visit { shared, public, app, token, peer: peer.address.to_string() };
+        let visit = Visit { shared, public, app, token, peer: peer.name() };
         let changes = self.public.visitors.changes();
         let entered = match visit.enter().await {
             Ok(visitor) => visit::tell(&mut head.headers, &visitor).map(|()| visitor),
@@ -132,9 +132,7 @@ impl Door {
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<body::BoxError>,
     {
-        let address = peer.address.to_string();
-        let asked = Asked { peer: &address, app: Some(app), tls: peer.tls };
-        self.shared.api.forward(request, &asked).await
+        self.shared.api.forward(request, &Asked { peer, app: Some(app) }).await
     }
 }
 

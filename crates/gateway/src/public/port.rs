@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use penstock_domain::Error;
-use penstock_http::{Acceptor, Limits, Listener, Server};
+use penstock_http::{Acceptor, Listener, Server};
 use penstock_link::tls;
 
 use super::{Public, door::House};
@@ -25,15 +25,9 @@ pub(crate) async fn bind(port: &PublicPort) -> Result<(Listener, Acceptor), Erro
 }
 
 /// Serves until the gateway drains.
-pub(crate) async fn serve(
-    listener: Listener,
-    acceptor: Acceptor,
-    limits: Limits,
-    public: Arc<Public>,
-    shared: Arc<Shared>,
-) {
+pub(crate) async fn serve(listener: Listener, acceptor: Acceptor, public: Arc<Public>, shared: Arc<Shared>) {
     let (ports, drain, close) = (shared.metrics.ports.clone(), shared.drain.clone(), shared.close.clone());
-    let server = Server::new(PORT, acceptor, limits, ports, WINDOW, drain.clone(), close);
+    let server = Server::new(PORT, acceptor, shared.config.limits(), ports, WINDOW, drain.clone(), close);
     let mut accepting = shared.accepting(PORT);
     accepting.stop = drain;
     let house = House::new(shared, public);

@@ -131,7 +131,7 @@ fn head(method: &str, target: &[u8], headers: Vec<(PyBackedBytes, PyBackedBytes)
 fn peer(client: Option<(PyBackedStr, u16)>, tls: bool) -> Peer {
     let address = client.and_then(|(host, port)| Some(SocketAddr::new(host.parse().ok()?, port)));
     let address = address.unwrap_or_else(|| SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0));
-    Peer { address, tls, server_name: None, certificate: None }
+    Peer { address, tls, server_name: None, certificate: None, host: None }
 }
 
 fn malformed(what: &str) -> PyErr {

@@ -98,7 +98,8 @@ impl Proxy {
     /// The bytes of the next link; a fault of the handshake is the error.
     pub async fn accept(&self) -> Result<Box<dyn Duplex>, String> {
         let (tcp, _) = soon(self.listener.accept()).await.unwrap();
-        soon(self.acceptor.accept(tcp)).await.map(|accepted| accepted.bytes)
+        let accepted = soon(self.acceptor.accept(tcp)).await;
+        accepted.map(|accepted| accepted.bytes).map_err(|why| why.to_string())
     }
 
     /// The next link, to open requests on.

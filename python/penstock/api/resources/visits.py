@@ -42,7 +42,7 @@ async def _form(request: Request) -> dict[str, str]:
     Raises ``forbidden`` and ``malformed``.
     """
     origin = urlsplit(request.headers.get("origin", "")).netloc
-    if not origin or origin != request.headers.get("host"):
+    if not origin or origin != _host(request):
         raise forbidden("the form was sent from elsewhere", hint="open the page again and send it from there")
     try:
         fields = parse_qs((await request.body()).decode(), keep_blank_values=True, max_num_fields=_FIELDS)
@@ -156,7 +156,8 @@ def _page(method: str, name: str, call: Callable[..., Coroutine[Any, Any, Respon
 
 
 def _host(request: Request) -> str:
-    return request.headers.get("host", "")
+    """The host as the browser knows it: the engine tells what a trusted proxy says of it."""
+    return request.headers.get("x-forwarded-host") or request.headers.get("host", "")
 
 
 def _html(page: str, status: int = 200) -> Response:

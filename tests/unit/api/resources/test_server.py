@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 from penstock.api.app import create_app
+from sqlalchemy import text
 
 from tests.unit.world import PIN, World
 
@@ -37,16 +38,16 @@ async def test_the_page_loads_nothing_and_its_policy_knows_its_style(world: Worl
     assert "prefers-color-scheme: dark" in page.text
 
 
-async def test_health_is_503_until_it_has_started(world: World) -> None:
+async def test_health_is_503_while_the_store_is_away(world: World) -> None:
     async with world.api() as client:
-        early = await client.get("/api/healthz")
-        world.services.health.started()
-        ready = await client.get("/api/healthz")
-        world.services.health.draining()
-        late = await client.get("/api/healthz")
-    assert (early.status_code, early.json()) == (503, {"status": "unavailable", "reason": "starting"})
-    assert (ready.status_code, ready.json()) == (200, {"status": "ok"})
-    assert late.json()["reason"] == "shutting down"
+        well = await client.get("/api/healthz")
+        head = await client.head("/api/healthz")
+        async with world.database.write() as connection:
+            await connection.execute(text("DROP TABLE alembic_version"))
+        ill = await client.get("/api/healthz")
+    assert (well.status_code, well.json(), head.status_code) == (200, {"status": "ok"}, 200)
+    assert (ill.status_code, ill.json()["status"]) == (503, "unavailable")
+    assert ill.json()["reason"] == "the store does not answer (OperationalError)"
 
 
 async def test_a_web_app_takes_the_place_of_the_page(world: World, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ async def browser(world: World) -> AsyncIterator[httpx.AsyncClient]:
     """What the engine passes on from a browser at the app ``shop``."""
     await world.app("shop", "dev")
     await world.user("me@example.com", "dev")
-    headers = {"x-penstock-app": "shop", "x-forwarded-for": f"{PEER}:5555", "origin": f"http://{HOST}"}
+    headers = {"x-penstock-app": "shop", "x-forwarded-for": PEER, "origin": f"http://{HOST}"}
     transport = httpx.ASGITransport(app=create_app(world.services))
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}", headers=headers) as client:
         yield client
@@ -53,6 +53,15 @@ async def test_a_cookie_is_secure_where_browsers_come_by_tls(
         client.headers.update({**browser.headers, **headers})
         answer = await client.post("/.penstock/login", data=ME)
     assert _cookie(answer)["secure"] is True
+
+
+async def test_behind_a_proxy_the_host_is_the_browsers(browser: httpx.AsyncClient) -> None:
+    seen = {"x-forwarded-host": "shop.public.example", "origin": "https://shop.public.example"}
+    page = await browser.get("/.penstock/login", headers=seen)
+    assert "<title>Log in to shop.public.example" in page.text
+    assert (await browser.post("/.penstock/login", data=ME, headers=seen)).status_code == 303
+    elsewhere = {**seen, "origin": f"http://{HOST}"}
+    assert (await browser.post("/.penstock/login", data=ME, headers=elsewhere)).status_code == 403
 
 
 async def test_a_wrong_password_shows_the_form_again(browser: httpx.AsyncClient) -> None:

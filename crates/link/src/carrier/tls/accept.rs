@@ -1,6 +1,6 @@
 //! The accepting side of carrier `tls`, which requests.
 
-use std::sync::Arc;
+use std::{fmt, io, sync::Arc};
 
 use penstock_domain::{Code, Error, Side};
 use rustls::{
@@ -27,6 +27,40 @@ pub struct Accepted {
     pub bytes: Box<dyn Duplex>,
     /// Who dialled.
     pub certificate: Certificate,
+}
+
+/// Why there is no link.
+#[derive(Debug)]
+pub struct NoLink {
+    why: String,
+    /// Whether nobody tried to prove anything, as when a load balancer looks whether the port is open.
+    pub probe: bool,
+}
+
+impl NoLink {
+    /// The peer was too slow.
+    #[must_use]
+    pub fn late() -> Self {
+        Self { why: "timed out".into(), probe: true }
+    }
+}
+
+impl From<io::Error> for NoLink {
+    fn from(error: io::Error) -> Self {
+        let gone = matches!(
+            error.kind(),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+        );
+        let shown = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let anonymous = matches!(shown, Some(rustls::Error::NoCertificatesPresented));
+        Self { why: error.to_string(), probe: gone || anonymous }
+    }
+}
+
+impl fmt::Display for NoLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
 }
 
 impl Acceptor {
@@ -59,12 +93,13 @@ impl Acceptor {
     /// Runs the handshake; bounded in time by the caller.
     ///
     /// # Errors
-    /// The peer is not who may dial, for the log.
-    pub async fn accept(&self, tcp: TcpStream) -> Result<Accepted, String> {
-        tcp.set_nodelay(true).map_err(|error| error.to_string())?;
-        let tls = self.0.accept(tcp).await.map_err(|error| error.to_string())?;
+    /// The peer is not who may dial, or has left.
+    pub async fn accept(&self, tcp: TcpStream) -> Result<Accepted, NoLink> {
+        tcp.set_nodelay(true)?;
+        let tls = self.0.accept(tcp).await?;
         let (_, session) = tls.get_ref();
-        let certificate = Certificate::of(session).ok_or("the certificate names nobody")?;
+        let certificate = Certificate::of(session)
+            .ok_or_else(|| NoLink { why: "the certificate names nobody".into(), probe: false })?;
         let bytes: Box<dyn Duplex> = match Flavour::negotiated(session.alpn_protocol()) {
             Flavour::Swap => Box::new(preface::Acceptor::new(tls)),
             Flavour::Rh2 => Box::new(tls),

@@ -5,6 +5,6 @@ mod dial;
 mod flavour;
 pub(crate) mod preface;
 
-pub use accept::{Accepted, Acceptor};
+pub use accept::{Accepted, Acceptor, NoLink};
 pub use dial::Dialler;
 pub use flavour::Flavour;
