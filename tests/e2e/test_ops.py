@@ -27,7 +27,7 @@ from tests.e2e.stack.waiting import until
 LABELS = {
     "port": {"http", "grpc"},
     "result": {"done", "failed"},
-    "role": {"agent", "client"},
+    "role": {"agent", "client", "probe"},
     "protocol": {"postgres", "tcp"},
     "status": {"closed", "killed", "expired", "failed"},
     "from": {"client", "upstream"},
@@ -212,7 +212,7 @@ def test_console_logs_and_the_grpc_log(root: Path) -> None:
         until("it tells of calls", lambda: "call peer=" in server.process.log.read_text("utf-8"))
         server.process.stop()
         told = server.process.log.read_text("utf-8").splitlines()
-    assert all(re.match(r"\d{4}-\S+Z +(DEBUG|INFO|WARN) penstock::link: ", line) for line in told), told
+    assert all(re.match(r"\d{4}-\S+Z +(TRACE|DEBUG|INFO|WARN) penstock::link: ", line) for line in told), told
     assert "\x1b" not in "".join(told)
 
 
