@@ -11,6 +11,7 @@ from penstock.domain.question import Ended, Passages, Question, Verdict
 from penstock.engine.codec import read_question, write_verdict
 
 MAX_IN_FLIGHT = 1024
+MAX_ENDING = 4
 
 
 class Reply(Protocol):
@@ -24,8 +25,9 @@ class Decider:
 
     ``answer`` decides one question; it raises :class:`PenstockError` to deny. ``timeout_seconds`` should be
     below the engine's own, so that a denial tells why. Ends of sessions are neither counted nor timed: there
-    are no more of them than sessions, and one that is lost leaves its session open in the store. Passages
-    come one batch after the other.
+    are no more of them than sessions, and one that is lost leaves its session open in the store. They take
+    turns, ``MAX_ENDING`` at a time: thousands that end at once keep nobody waiting who begins. Passages come
+    one batch after the other.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Decider:
         self._timeout_seconds = timeout_seconds
         self._in_flight = in_flight
         self._deciding = 0
+        self._ending = asyncio.Semaphore(MAX_ENDING)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("penstock.engine.decider")
@@ -81,7 +84,10 @@ class Decider:
     async def _decide(self, text: str) -> Verdict:
         try:
             question = read_question(text)
-            if isinstance(question, Ended | Passages):
+            if isinstance(question, Ended):
+                async with self._ending:
+                    return await self._answer(question)
+            if isinstance(question, Passages):
                 return await self._answer(question)
             return await self._bounded(question)
         except PenstockError as denial:

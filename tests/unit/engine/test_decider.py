@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from penstock.domain.errors import Code, PenstockError, Side
-from penstock.domain.question import NOTED, Question, Verdict
-from penstock.engine.decider import Decider
+from penstock.domain.question import NOTED, Ended, Question, Verdict
+from penstock.engine.decider import MAX_ENDING, Decider
 
 pytestmark = pytest.mark.anyio
 DECIDE = json.dumps(
@@ -119,6 +119,32 @@ async def test_too_many_at_once_are_denied_but_ends_are_not() -> None:
     script.may_go.set()
     await decider.idle()
     assert [reply.verdicts for reply in (replies[0], replies[1], replies[3])] == [["noted"]] * 3
+
+
+async def test_ends_take_turns_and_hold_up_no_decision() -> None:
+    """However many sessions end at once."""
+    may_end, ending = asyncio.Event(), 0
+
+    async def answer(question: Question) -> Verdict:
+        nonlocal ending
+        if isinstance(question, Ended):
+            ending += 1
+            await may_end.wait()
+            ending -= 1
+        return NOTED
+
+    decider = Decider(answer, timeout_seconds=60)
+    ends = [Answered() for _ in range(10 * MAX_ENDING)]
+    for reply in ends:
+        decider.ask(ENDED, reply)
+    decided = Answered()
+    decider.ask(DECIDE, decided)
+    async with asyncio.timeout(5):
+        await decided.answered.wait()
+    assert ending == MAX_ENDING
+    may_end.set()
+    await decider.idle()
+    assert [reply.verdicts for reply in ends] == [["noted"]] * len(ends)
 
 
 async def test_an_engine_that_is_gone_breaks_nothing() -> None:
