@@ -12,12 +12,15 @@ const OK: [u8; 9] = [b'R', 0, 0, 0, 8, 0, 0, 0, 0];
 
 /// A server that may be anyone never sees the password, and lets nobody in without saying so.
 pub(crate) fn login(data: &[u8]) {
+    // What the server says itself is no secret: errors name what it offers.
+    if contains(data, PASSWORD.as_bytes()) {
+        return;
+    }
     let whole = log_in(data, SIZES[0]);
     for sizes in &SIZES[1..] {
         assert!(log_in(data, sizes) == whole, "other pieces, another login");
     }
-    let said_ok = data.windows(OK.len()).any(|words| words == OK);
-    assert!(whole.is_none() || said_ok, "in, and the server did not say so");
+    assert!(whole.is_none() || contains(data, &OK), "in, and the server did not say so");
 }
 
 /// What the server said of itself, if it let us in.
@@ -28,8 +31,7 @@ fn log_in(data: &[u8], sizes: &[usize]) -> Option<Ready> {
     for piece in Pieces::new(data, sizes) {
         input.extend_from_slice(piece);
         let fed = login.feed(&mut input, &mut output);
-        let told = output.windows(PASSWORD.len()).any(|words| words == PASSWORD.as_bytes());
-        assert!(!told, "the password in clear");
+        assert!(!contains(&output, PASSWORD.as_bytes()), "the password in clear");
         assert!(output.len() < 4096 && input.len() <= data.len(), "no answer is so long");
         match fed {
             Ok(None) => {}
@@ -41,4 +43,8 @@ fn log_in(data: &[u8], sizes: &[usize]) -> Option<Ready> {
         }
     }
     None
+}
+
+fn contains(bytes: &[u8], words: &[u8]) -> bool {
+    bytes.windows(words.len()).any(|window| window == words)
 }
