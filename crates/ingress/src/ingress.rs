@@ -17,7 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Attachment, DEFAULT_GROUP, Forwarding, Metrics, RouteConfig, Routes, Select, Table, Watch, WorkerState,
-    budget::Budget, heard::Heard, workers::Workers,
+    budget::Budget, heard::heard, workers::Workers,
 };
 
 /// How long a connection may take to close in order.
@@ -114,7 +114,7 @@ impl Ingress {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (bytes, word) = Heard::new(bytes);
+        let (bytes, word) = heard(bytes);
         let settings = &self.0.settings;
         let link = Link::start(bytes, settings.keepalive()).await?;
         // A link is one once the worker has spoken HTTP/2: whoever only connects is given no requests.

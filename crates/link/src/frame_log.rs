@@ -1,31 +1,13 @@
 //! Frames in the log (`LOG_GRPC`): kind, flags, stream and length of each, and nothing of what they hold.
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::io::{InspectReader, InspectWriter};
 
 /// RFC 9113 §4.1.
 const HEADER: usize = 9;
 
 /// Bytes of the preface, which the requesting side sends before its first frame (RFC 9113 §3.4).
 const PREFACE: usize = 24;
-
-/// A byte stream whose frames are told to the log, if that wants to hear of them when it begins.
-#[derive(Debug)]
-pub(crate) struct FrameLog<T> {
-    inner: T,
-    told: Option<Told>,
-}
-
-#[derive(Debug)]
-struct Told {
-    received: Direction,
-    sent: Direction,
-}
 
 /// One direction of a connection, cut into frames.
 #[derive(Debug)]
@@ -47,24 +29,35 @@ struct Head {
     length: usize,
 }
 
-impl<T> FrameLog<T> {
-    /// Around the connection of the side that requests.
-    pub(crate) fn requesting(inner: T) -> Self {
-        Self::new(inner, 0, PREFACE)
-    }
+/// Around the connection of the side that requests: its frames are told to the log, if that wants to hear of them
+/// now.
+pub(crate) fn requesting<T: AsyncRead + AsyncWrite + Unpin>(io: T) -> impl AsyncRead + AsyncWrite + Unpin {
+    told(io, 0, PREFACE)
+}
 
-    /// Around the connection of the side that serves.
-    pub(crate) fn serving(inner: T) -> Self {
-        Self::new(inner, PREFACE, 0)
-    }
+/// The same around the connection of the side that serves.
+pub(crate) fn serving<T: AsyncRead + AsyncWrite + Unpin>(io: T) -> impl AsyncRead + AsyncWrite + Unpin {
+    told(io, PREFACE, 0)
+}
 
-    fn new(inner: T, received: usize, sent: usize) -> Self {
-        let told = tracing::enabled!(target: "penstock::link", tracing::Level::TRACE).then(|| Told {
-            received: Direction::new("received", received),
-            sent: Direction::new("sent", sent),
-        });
-        Self { inner, told }
-    }
+fn told<T: AsyncRead + AsyncWrite + Unpin>(
+    io: T,
+    received: usize,
+    sent: usize,
+) -> impl AsyncRead + AsyncWrite + Unpin {
+    let wanted = tracing::enabled!(target: "penstock::link", tracing::Level::TRACE);
+    let mut received = wanted.then(|| Direction::new("received", received));
+    let mut sent = wanted.then(|| Direction::new("sent", sent));
+    let io = InspectReader::new(io, move |bytes: &[u8]| {
+        if let Some(received) = &mut received {
+            received.tell(bytes);
+        }
+    });
+    InspectWriter::new(io, move |bytes: &[u8]| {
+        if let Some(sent) = &mut sent {
+            sent.tell(bytes);
+        }
+    })
 }
 
 impl Direction {
@@ -126,60 +119,6 @@ const fn name(kind: u8) -> &'static str {
         8 => "WINDOW_UPDATE",
         9 => "CONTINUATION",
         _ => "unknown",
-    }
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for FrameLog<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
-        if let Some(told) = &mut self.told {
-            told.received.tell(buf.filled().get(before..).unwrap_or_default());
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for FrameLog<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, buf))?;
-        if let Some(told) = &mut self.told {
-            told.sent.tell(buf.get(..written).unwrap_or_default());
-        }
-        Poll::Ready(Ok(written))
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs))?;
-        if let Some(told) = &mut self.told {
-            let mut left = written;
-            for buf in bufs {
-                let part = buf.get(..left.min(buf.len())).unwrap_or_default();
-                told.sent.tell(part);
-                left -= part.len();
-            }
-        }
-        Poll::Ready(Ok(written))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
 

@@ -1,21 +1,19 @@
 //! HTTP/2 PING of the inner connection: it finds dead peers, and to the proxies in between it is data.
 
 use std::{
-    io,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
 use h2::{Ping, PingPong};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite},
     time::Instant,
 };
+use tokio_util::io::InspectReader;
 
 /// When to ask whether the peer lives, and how long to wait for its word.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +63,15 @@ impl Heard {
         Self { start: Instant::now(), last_ms: Arc::new(AtomicU64::new(0)) }
     }
 
+    /// Around a connection: notes when it last received something.
+    pub(crate) fn listening<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        io: T,
+    ) -> impl AsyncRead + AsyncWrite + Unpin + use<T> {
+        let heard = self.clone();
+        InspectReader::new(io, move |_: &[u8]| heard.note())
+    }
+
     fn note(&self) {
         let ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(ms, Ordering::Relaxed);
@@ -72,57 +79,5 @@ impl Heard {
 
     fn silence(&self) -> Duration {
         self.start.elapsed().saturating_sub(Duration::from_millis(self.last_ms.load(Ordering::Relaxed)))
-    }
-}
-
-/// A byte stream that notes when it last received something.
-pub(crate) struct Listening<T> {
-    inner: T,
-    heard: Heard,
-}
-
-impl<T> Listening<T> {
-    pub(crate) fn new(inner: T, heard: Heard) -> Self {
-        Self { inner, heard }
-    }
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Listening<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.inner).poll_read(cx, buf);
-        if poll.is_ready() {
-            self.heard.note();
-        }
-        poll
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Listening<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }

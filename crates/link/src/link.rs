@@ -22,13 +22,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     Exchange, FRAME_BYTES, Failure, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, SEND_BUFFER,
-    STREAM_WINDOW, Stream,
-    farewell::Farewell,
-    frame_log::FrameLog,
-    frames::Frames,
-    gather::Gather,
-    in_flight::InFlight,
-    keepalive::{Heard, Listening},
+    STREAM_WINDOW, Stream, farewell::Farewell, frame_log, frames::Frames, gather::Gather,
+    in_flight::InFlight, keepalive::Heard,
 };
 
 /// The longest problem document that is read from a refusal.
@@ -56,9 +51,9 @@ impl Link {
     {
         let heard = Heard::now();
         let (go_away, going_away) = (CancellationToken::new(), CancellationToken::new());
-        let io = FrameLog::requesting(io);
+        let io = frame_log::requesting(io);
         let frames = Frames::requesting(io, Farewell::new(go_away.clone()), going_away.clone());
-        let gather = Gather::new(Listening::new(frames, heard.clone()));
+        let gather = Gather::new(heard.listening(frames));
         let handshake = builder().handshake(gather.clone());
         let (requests, mut connection) = handshake.await.map_err(|error| error.to_string())?;
         gather.begin();

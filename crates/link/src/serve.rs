@@ -25,12 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     FRAME_BYTES, HEADER_BYTES, Keepalive, LINK_WINDOW, LOCAL_RESETS, Open, Receive, Resets, SEND_BUFFER,
-    STREAM_WINDOW, Send, Stream,
-    frame_log::FrameLog,
-    frames::Frames,
-    gather::Gather,
-    in_flight::InFlight,
-    keepalive::{Heard, Listening},
+    STREAM_WINDOW, Send, Stream, frame_log, frames::Frames, gather::Gather, in_flight::InFlight,
+    keepalive::Heard,
 };
 
 /// Streams, beyond twice those that are admitted, that are answered before any is refused: as many as HAProxy opens.
@@ -259,9 +255,9 @@ where
 {
     let heard = Heard::now();
     let again = options.reversed.then_some(options.streams);
-    let io = FrameLog::serving(io);
+    let io = frame_log::serving(io);
     let io = Frames::serving(io, again, options.established.clone(), options.going_away.clone());
-    let gather = Gather::new(Listening::new(io, heard.clone()));
+    let gather = Gather::new(heard.listening(io));
     let handshake = options.builder().handshake(gather.clone());
     let mut connection = tokio::select! {
         connection = timeout(options.handshake, handshake) => match connection {
