@@ -8,75 +8,33 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_interface, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
-from penstock.domain.addresses import Address, advertised_url, parse_address
+from penstock.domain.addresses import Address, parse_address
 from penstock.domain.errors import PenstockError, Side, malformed
-from penstock.pem import read_pem
+from penstock.setting_types import (
+    GrpcUrl,
+    HttpUrl,
+    ListenAddress,
+    Names,
+    Networks,
+    Pem,
+    Seconds,
+    flavour,
+    lower,
+    upper,
+)
 
 FILE_NAME = "penstock.toml"
-
-
-def _address(value: str) -> str:
-    return str(parse_address(value))
-
-
-def _comma_list(value: object) -> object:
-    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
-
-
-def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(_network(text) for text in value)
-
-
-def _network(text: str) -> str:
-    try:
-        found = ip_network(text, strict=False)
-    except ValueError:
-        raise ValueError(f"{text!r} is neither an address nor a network like 10.0.0.0/8") from None
-    if "/" in text and str(ip_interface(text).ip) != str(found.network_address):
-        raise ValueError(
-            f"{text!r} has bits set behind its prefix: is {found} meant, or {text.split('/')[0]}?"
-        )
-    return str(found)
-
-
-def _pem(value: SecretStr) -> SecretStr:
-    return SecretStr(read_pem(value.get_secret_value()))
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _flavour(value: object) -> object:
-    return "swap" if _lower(value) == "h2" else _lower(value)
-
-
-ListenAddress = Annotated[str, AfterValidator(_address)]
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
-Networks = Annotated[Names, AfterValidator(_networks)]
-Pem = Annotated[SecretStr, AfterValidator(_pem)]
-Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
-HttpUrl = Annotated[str, AfterValidator(lambda value: advertised_url(value, ("https", "http")))]
-GrpcUrl = Annotated[
-    str, AfterValidator(lambda value: advertised_url(value, ("grpcs", "grpc", "https", "http")))
-]
 
 
 class Settings(BaseSettings):
@@ -294,7 +252,7 @@ class Settings(BaseSettings):
         description="An agent's key, as `penstock admin create agent` printed it, or `tls://HOST:8443` for "
         "one that dials with `TLS_CERT` and `TLS_KEY`. `HOOP_KEY` and `HOOP_DSN` are read too.",
     )
-    tunnel_flavour: Annotated[Literal["swap", "rh2"], BeforeValidator(_flavour)] = Field(
+    tunnel_flavour: Annotated[Literal["swap", "rh2"], BeforeValidator(flavour)] = Field(
         "swap",
         alias="TUNNEL_FLAVOUR",
         description="How an agent on `tls://` or a worker lets the other side request: `swap` (or `h2`) as "
@@ -382,13 +340,13 @@ class Settings(BaseSettings):
         alias="PENSTOCK_INSECURE",
         description="Lets an agent or client speak plaintext beyond loopback.",
     )
-    log_encoding: Annotated[Literal["json", "console"], BeforeValidator(_lower)] = Field(
+    log_encoding: Annotated[Literal["json", "console"], BeforeValidator(lower)] = Field(
         "json", alias="LOG_ENCODING", description="How logs look, on standard error."
     )
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARN", "ERROR"], BeforeValidator(_upper)] = Field(
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARN", "ERROR"], BeforeValidator(upper)] = Field(
         "INFO", alias="LOG_LEVEL", description="The least level that is logged."
     )
-    gin_mode: Annotated[Literal["debug", "release", "test"], BeforeValidator(_lower)] = Field(
+    gin_mode: Annotated[Literal["debug", "release", "test"], BeforeValidator(lower)] = Field(
         "release", alias="GIN_MODE", description="`debug` logs every route of the ports at the start."
     )
     log_grpc: bool = Field(
