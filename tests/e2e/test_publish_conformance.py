@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from h2.events import RemoteSettingsChanged
 
-from tests.e2e.stack.far_end import TunnelPort, tunnel_port
+from tests.e2e.stack.far_end import tunnel_port
 from tests.e2e.stack.http2 import Http2, dial
 from tests.e2e.stack.peers import Peers
 from tests.e2e.stack.publish import Certificates, staged, wait_for_answer
 from tests.e2e.stack.violations import BREACHES, GOAWAY, RST_STREAM, Breach
-from tests.e2e.stack.worker import APPLICATION
+from tests.e2e.stack.worker import Worker
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +28,18 @@ def public(root: Path, peers: Peers, certificates: Certificates) -> Iterator[int
 
 
 @pytest.fixture(scope="module")
-def dialled(root: Path, peers: Peers, certificates: Certificates) -> Iterator[TunnelPort]:
-    """A port that a worker dials with a link for each breach: none has to be dialled again."""
+def links(root: Path, peers: Peers, certificates: Certificates) -> Iterator[list[Http2]]:
+    """A worker's links, one for each test and all up before the first: none is dialled again, nor probed."""
     with (
         staged(root / "conformance-links", peers, certificates) as stage,
         tunnel_port(certificates.edge) as port,
+        ExitStack() as held,
     ):
-        stage.worker(port.port, APPLICATION, "--connections", str(len(BREACHES) + 1))
-        yield port
+        worker = Worker(stage.folder / "worker", stage.processes, certificates.worker, port.port)
+        worker.options = ("--connections", str(len(BREACHES) + 1))
+        worker.variables = {"LINK_KEEPALIVE_SECONDS": "3600"}
+        worker.start()
+        yield [held.enter_context(port.link()) for _ in range(len(BREACHES) + 1)]
 
 
 @pytest.mark.parametrize("name", BREACHES)
@@ -45,18 +50,17 @@ def test_a_caller(public: int, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BREACHES)
-def test_a_proxy(dialled: TunnelPort, name: str) -> None:
+def test_a_proxy(links: list[Http2], name: str) -> None:
     """On a link, of its worker."""
-    with dialled.link() as peer:
-        assert refusal(peer, BREACHES[name]) in BREACHES[name].refusals
+    assert refusal(links.pop(), BREACHES[name]) in BREACHES[name].refusals
 
 
-def test_others_were_served_meanwhile(public: int, dialled: TunnelPort) -> None:
+def test_others_were_served_meanwhile(public: int, links: list[Http2]) -> None:
     """By the same processes."""
     with Http2(dial(public), client=True).begin() as peer:
         assert peer.answer(peer.request("/hello")).body == b"hello\n"
-    with dialled.link() as peer:
-        assert peer.answer(peer.request("/hello")).body == b"hello\n"
+    peer = links.pop()
+    assert peer.answer(peer.request("/hello")).body == b"hello\n"
 
 
 def refusal(peer: Http2, breach: Breach) -> str:

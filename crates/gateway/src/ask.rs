@@ -1,4 +1,4 @@
-//! Asking the decider, in bounded time.
+//! Asking the decider, in bounded time for all who wait.
 
 use std::{
     sync::Arc,
@@ -59,8 +59,12 @@ impl Asker {
         noted(self.ask(metrics, "begin", Question::Begin(begin)).await)
     }
 
+    /// Waits as long as it takes: ends take turns, and nobody waits for one.
     pub(crate) async fn ended(&self, metrics: &Metrics, ended: Ended) -> Result<(), Error> {
-        noted(self.ask(metrics, "ended", Question::Ended(ended)).await)
+        let started = Instant::now();
+        let verdict = self.decider.decide(Question::Ended(ended)).await;
+        metrics.asked("ended", started.elapsed());
+        noted(verdict)
     }
 
     pub(crate) async fn enter(&self, metrics: &Metrics, enter: Enter) -> Result<Visitor, Error> {
