@@ -44,6 +44,7 @@ use arc_swap::ArcSwap;
 use http::HeaderValue;
 use penstock_admin::{Admin as _, Port};
 use penstock_domain::{Code, Error, Side};
+use penstock_http::Lanes;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::{runtime::Handle, sync::Mutex, time::interval};
@@ -108,11 +109,11 @@ pub fn check(config: &Config) -> Result<(), Error> {
 }
 
 impl Egress {
-    /// Binds every port, then serves; to be called inside the data runtime. The admin port runs on `admin`.
+    /// Binds every port, then serves; to be called inside one of the lanes. The admin port runs on `admin`.
     ///
     /// # Errors
     /// A port that is taken, and whatever is wrong with the configuration.
-    pub async fn start(config: Config, seams: Seams, admin: &Handle) -> Result<Self, Error> {
+    pub async fn start(config: Config, seams: Seams, lanes: Lanes, admin: &Handle) -> Result<Self, Error> {
         let dns_stats = Arc::default();
         let log = Writer::start(&config.access_log)?;
         let port = config.admin_listen.as_deref().map(Port::bind).transpose()?;
@@ -124,6 +125,7 @@ impl Egress {
             lines: Arc::default(),
             buffers: penstock_relay::Buffers::default(),
             counts: Counts::default(),
+            lanes,
             ports: penstock_http::Ports::default(),
             log,
             asked: seams.callers.map(Asked::new),

@@ -135,7 +135,8 @@ fn open(listener: Listener, serving: Serving, connections: usize, shared: &Arc<S
     let address = listener.address();
     let live = Arc::new(ArcSwap::from_pointee(serving));
     let stop = shared.drain.child_token();
-    let accepting = Accepting { port: PORT, connections, ports: shared.ports.clone(), stop: stop.clone() };
+    let (lanes, ports) = (shared.lanes.clone(), shared.ports.clone());
+    let accepting = Accepting { port: PORT, connections, lanes, ports, stop: stop.clone() };
     let (serving, shared) = (Arc::clone(&live), Arc::clone(shared));
     let serve = move |tcp, peer: SocketAddr| {
         let (serving, shared) = (serving.load_full(), Arc::clone(&shared));

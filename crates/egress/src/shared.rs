@@ -11,7 +11,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
-use penstock_http::Ports;
+use penstock_http::{Lanes, Ports};
 use penstock_relay::Buffers;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub lines: Arc<Lines>,
     pub buffers: Buffers,
     pub counts: Counts,
+    /// Where connections run, whichever port takes them.
+    pub lanes: Lanes,
     pub ports: Ports,
     pub log: Writer,
     pub asked: Option<Asked>,

@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 use penstock_admin::Port;
 use penstock_domain::{Decider, Error, Status};
 use penstock_egress::Egress;
-use penstock_http::{Acceptor, Listener};
+use penstock_http::{Acceptor, Lanes, Listener};
 use penstock_link::tls;
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -64,12 +64,17 @@ pub struct Addresses {
 }
 
 impl Gateway {
-    /// Binds every port, then serves; to be called inside the data runtime. The admin port runs on `admin`, so
+    /// Binds every port, then serves; to be called inside one of the lanes. The admin port runs on `admin`, so
     /// that a scrape never waits behind a session, nor a session behind a scrape.
     ///
     /// # Errors
     /// A port that is taken, TLS material that cannot be read.
-    pub async fn start(config: Config, decider: Arc<dyn Decider>, admin: &Handle) -> Result<Self, Error> {
+    pub async fn start(
+        config: Config,
+        decider: Arc<dyn Decider>,
+        lanes: Lanes,
+        admin: &Handle,
+    ) -> Result<Self, Error> {
         let material = config.tls.as_ref();
         let tls = material.map(|tls| tls::acceptor(&tls.cert_pem, &tls.key_pem)).transpose()?;
         let http = Listener::bind(&config.http_listen, "HTTP_LISTEN").await?;
@@ -91,7 +96,7 @@ impl Gateway {
             egress: Vec::new(),
             admin: port.as_ref().map(Port::address),
         };
-        let shared = Arc::new(Shared::new(config, decider)?);
+        let shared = Arc::new(Shared::new(config, decider, lanes)?);
         let egress = match shared.config.egress.clone() {
             Some(config) => Some(Arc::new(egress::start(config, &shared, admin).await?)),
             None => None,

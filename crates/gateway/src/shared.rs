@@ -6,7 +6,7 @@ use std::{
 };
 
 use penstock_domain::{Code, Decider, Error, Side};
-use penstock_http::{Accepting, Acceptor, Server};
+use penstock_http::{Accepting, Acceptor, Lanes, Server};
 use penstock_record::Recorder;
 use rand::Rng as _;
 use tokio::{sync::watch, time::sleep};
@@ -32,6 +32,8 @@ const LINKS_PER_SECOND: u32 = 200;
 pub(crate) struct Shared {
     pub config: Config,
     pub asker: Asker,
+    /// Where connections run, whichever port takes them.
+    pub lanes: Lanes,
     pub recorder: Recorder,
     pub metrics: Arc<Metrics>,
     pub agents: Agents,
@@ -59,7 +61,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Config, decider: Arc<dyn Decider>) -> Result<Self, Error> {
+    pub(crate) fn new(config: Config, decider: Arc<dyn Decider>, lanes: Lanes) -> Result<Self, Error> {
         let recorder = Recorder::start(config.recorder_threads, config.recorder_queue).map_err(|error| {
             Error::new(Code::Recorder, Side::Gateway, format!("the recorder cannot start: {error}"))
         })?;
@@ -67,6 +69,7 @@ impl Shared {
         let metrics = Arc::new(Metrics::new(public.as_deref()));
         Ok(Self {
             asker: Asker::new(decider, config.ask_timeout()),
+            lanes,
             passages: Arc::new(Passages::new(Arc::clone(&metrics))),
             metrics,
             public,
@@ -92,6 +95,7 @@ impl Shared {
         Accepting {
             port,
             connections: self.config.connections,
+            lanes: self.lanes.clone(),
             ports: self.metrics.ports.clone(),
             stop: self.close.clone(),
         }

@@ -11,6 +11,7 @@ mod forwarded;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod headers;
+mod lanes;
 mod limits;
 mod listener;
 mod peer;
@@ -23,6 +24,7 @@ pub mod upstream;
 pub use acceptor::Acceptor;
 pub use body::Body;
 pub use connection::Handler;
+pub use lanes::Lanes;
 pub use limits::Limits;
 pub use listener::{Accepting, Listener};
 pub use peer::Peer;

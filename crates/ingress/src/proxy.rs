@@ -10,7 +10,7 @@ use std::{
 
 use penstock_admin::Port;
 use penstock_domain::{Code, Error, Side};
-use penstock_http::{Accepting, Acceptor, Listener, Server};
+use penstock_http::{Accepting, Acceptor, Lanes, Listener, Server};
 use penstock_link::tls;
 use serde::Serialize;
 use tokio::{runtime::Handle, time::timeout};
@@ -67,11 +67,11 @@ impl Default for Hooks {
 }
 
 impl Proxy {
-    /// Binds every port, then serves; to be called inside the data runtime. The admin port runs on `admin`.
+    /// Binds every port, then serves; to be called inside one of the lanes. The admin port runs on `admin`.
     ///
     /// # Errors
     /// A port that is taken, TLS material that cannot be used, a route that cannot be.
-    pub async fn start(config: Config, hooks: Hooks, admin: &Handle) -> Result<Self, Error> {
+    pub async fn start(config: Config, hooks: Hooks, lanes: Lanes, admin: &Handle) -> Result<Self, Error> {
         let ingress = Ingress::new(config.forwarding.clone(), hooks.watch, hooks.select);
         ingress.publish(&config.table)?;
         let mut tunnels = Vec::new();
@@ -92,12 +92,13 @@ impl Proxy {
         let (drain, links) = (CancellationToken::new(), TaskTracker::new());
         let ready = Arc::new(AtomicBool::new(true));
         for each in tunnels {
-            tokio::spawn(tunnel::serve(each, ingress.clone(), drain.clone(), links.clone()));
+            let (ingress, lanes) = (ingress.clone(), lanes.clone());
+            tokio::spawn(tunnel::serve(each, ingress, lanes, drain.clone(), links.clone()));
         }
         for (listener, acceptor, handler) in public {
             let server = server(acceptor, &ingress, &config, &drain);
             let serve = move |tcp, peer| server.clone().serve(handler.clone(), tcp, peer);
-            tokio::spawn(listener.serve(accepting(&ingress, &config, &drain), serve));
+            tokio::spawn(listener.serve(accepting(&ingress, &config, &lanes, &drain), serve));
         }
         if let Some(port) = port {
             let told = ProxyAdmin::new(ingress.clone(), config, Arc::clone(&ready));
@@ -135,10 +136,11 @@ fn acceptor(config: &PublicConfig) -> Result<Acceptor, Error> {
     Ok(tls.map_or_else(|| Acceptor::either(None), Acceptor::tls))
 }
 
-fn accepting(ingress: &Ingress, config: &Config, drain: &CancellationToken) -> Accepting {
+fn accepting(ingress: &Ingress, config: &Config, lanes: &Lanes, drain: &CancellationToken) -> Accepting {
     Accepting {
         port: PUBLIC,
         connections: config.limits.connections,
+        lanes: lanes.clone(),
         ports: ingress.metrics().ports.clone(),
         stop: drain.clone(),
     }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use penstock_domain::Error;
-use penstock_http::{Accepting, Listener};
+use penstock_http::{Accepting, Lanes, Listener};
 use penstock_link::{
     carrier::tls::{Accepted, Acceptor, NoLink},
     tls::Certificate,
@@ -41,10 +41,16 @@ impl Tunnel {
 }
 
 /// Accepts until `stop`; each link runs among `links`.
-pub(crate) async fn serve(tunnel: Tunnel, ingress: Ingress, stop: CancellationToken, links: TaskTracker) {
+pub(crate) async fn serve(
+    tunnel: Tunnel,
+    ingress: Ingress,
+    lanes: Lanes,
+    stop: CancellationToken,
+    links: TaskTracker,
+) {
     let Tunnel { listener, acceptor, allow, connections } = tunnel;
-    let accepting =
-        Accepting { port: PORT, connections, ports: ingress.metrics().ports.clone(), stop: stop.clone() };
+    let ports = ingress.metrics().ports.clone();
+    let accepting = Accepting { port: PORT, connections, lanes, ports, stop: stop.clone() };
     let allow: Arc<[Allowed]> = allow.into();
     let serve = move |tcp, peer| {
         let linked = link(acceptor.clone(), Arc::clone(&allow), ingress.clone(), tcp, peer);

@@ -16,6 +16,7 @@ use http::{Request, StatusCode};
 use penstock_domain::{Code, Error, Problem, Side};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    runtime::{Handle, Id},
     time::timeout,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -33,6 +34,7 @@ const PROBLEM_BYTES: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Link {
     requests: SendRequest<Bytes>,
+    runtime: Id,
     in_flight: Arc<AtomicUsize>,
     lost: CancellationToken,
     close: CancellationToken,
@@ -70,6 +72,7 @@ impl Link {
         });
         let link = Self {
             requests,
+            runtime: Handle::current().id(),
             in_flight: Arc::default(),
             lost: CancellationToken::new(),
             close: CancellationToken::new(),
@@ -128,6 +131,11 @@ impl Link {
     #[must_use]
     pub fn most_streams(&self) -> usize {
         self.requests.current_max_send_streams()
+    }
+
+    /// Whether the link runs on the same runtime as the caller.
+    pub(crate) fn is_here(&self) -> bool {
+        Handle::try_current().is_ok_and(|here| here.id() == self.runtime)
     }
 
     /// Streams that are open or being opened.

@@ -37,14 +37,14 @@ impl Pool {
         self.with(|links| links.iter().map(Link::in_flight).sum())
     }
 
-    /// Opens a stream on the link with the least in flight. A link that is found lost or draining is passed over
-    /// for the next: nothing has reached the peer on it.
+    /// Opens a stream on a link of the caller's runtime, if one has room, and among those on the one with the least in
+    /// flight. A link that is found lost or draining is passed over for the next: nothing has reached the peer on it.
     ///
     /// # Errors
     /// [`Code::AgentOffline`] if no link is up, else the peer's refusal.
     pub async fn open(&self, open: &Open) -> Result<Stream, Error> {
         let mut last = Error::new(Code::AgentOffline, Side::Agent, "no link is up");
-        for link in self.least_in_flight() {
+        for link in self.best_first() {
             match link.open(open.clone()).await {
                 Err(error) if error.code == Code::Lost => last = error,
                 answer => return answer,
@@ -58,12 +58,16 @@ impl Pool {
         self.with(|links| links.iter().for_each(Link::close));
     }
 
-    /// The oldest first among those whose load is alike: streams that share a link share its wake-ups, its TLS
-    /// records and its writes, which is worth more than an even spread while there are few.
-    fn least_in_flight(&self) -> Vec<Link> {
+    /// A link of another runtime costs a thread's waking for each message. The oldest comes first among those whose load
+    /// is alike: streams that share a link share its wake-ups, its TLS records and its writes, which is worth more
+    /// than an even spread while there are few.
+    fn best_first(&self) -> Vec<Link> {
         let mut links = self.with(|links| links.clone());
         links.retain(|link| !link.is_going_away());
-        links.sort_by_cached_key(|link| link.in_flight() / ALIKE);
+        links.sort_by_cached_key(|link| {
+            let load = link.in_flight();
+            (load >= link.most_streams(), !link.is_here(), load / ALIKE)
+        });
         links
     }
 

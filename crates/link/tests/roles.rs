@@ -7,7 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use penstock_domain::{Code, Error, Side, Target};
 use penstock_link::{Incoming, Keepalive, Link, Open, Pool, Serve, serve};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+    runtime::Builder,
+};
 use tokio_util::sync::CancellationToken;
 
 const KEEPALIVE: Keepalive =
@@ -45,9 +48,16 @@ struct Pair {
 }
 
 async fn pair() -> Pair {
+    pair_for(100).await
+}
+
+/// A link on which so many streams are admitted.
+async fn pair_for(streams: u32) -> Pair {
     let (near, far) = duplex(1 << 16);
     let drain = CancellationToken::new();
-    let server = tokio::spawn(serve(far, Serve::new(drain.clone(), CancellationToken::new()), echo));
+    let mut options = Serve::new(drain.clone(), CancellationToken::new());
+    options.streams = streams;
+    let server = tokio::spawn(serve(far, options, echo));
     let link = Link::start(near, Keepalive::default()).await.unwrap();
     Pair { link, drain, server }
 }
@@ -178,6 +188,25 @@ async fn a_pool_spreads_streams_and_forgets_lost_links() {
     second.link.lost().await;
     assert_eq!(pool.open(&open).await.unwrap_err().code, Code::AgentOffline);
     drop(streams);
+}
+
+#[test]
+fn a_pool_prefers_the_callers_runtime_while_its_links_have_room() {
+    let runtime = || Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (here, there) = (runtime(), runtime());
+    let pool = Pool::default();
+    let (far, near) = (there.block_on(pair_for(9)), here.block_on(pair_for(9)));
+    pool.add(far.link.clone());
+    pool.add(near.link.clone());
+    here.block_on(async {
+        let mut streams = Vec::new();
+        for _ in 0..9 {
+            streams.push(pool.open(&target("db:5432")).await.unwrap());
+        }
+        assert_eq!((near.link.in_flight(), far.link.in_flight()), (9, 0));
+        streams.push(pool.open(&target("db:5432")).await.unwrap());
+        assert_eq!((near.link.in_flight(), far.link.in_flight()), (9, 1));
+    });
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     error::{raise, render},
-    runtime,
+    runtime::{self, Data},
 };
 
 /// Resolves, checks, decides and carries what leaves.
@@ -21,7 +21,7 @@ pub(crate) struct Egress {
 
 struct Running {
     egress: penstock_egress::Egress,
-    data: Runtime,
+    data: Data,
     _admin: Runtime,
 }
 
@@ -82,9 +82,9 @@ impl Egress {
 
 impl Running {
     fn start(config: Config) -> PyResult<Self> {
-        let (data, admin) = (runtime::data()?, runtime::admin()?);
+        let (data, admin) = (Data::start()?, runtime::admin()?);
         let egress = data
-            .block_on(penstock_egress::Egress::start(config, Seams::default(), admin.handle()))
+            .block_on(penstock_egress::Egress::start(config, Seams::default(), data.lanes(), admin.handle()))
             .map_err(|error| raise(&error))?;
         Ok(Self { egress, data, _admin: admin })
     }

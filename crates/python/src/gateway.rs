@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use crate::{
     decider::PythonDecider,
     error::{parse, raise, render},
-    runtime,
+    runtime::{self, Data},
 };
 
 /// Owns the ports and carries the sessions; asks Python at boundaries.
@@ -22,7 +22,7 @@ pub(crate) struct Gateway {
 
 struct Running {
     gateway: penstock_gateway::Gateway,
-    data: Runtime,
+    data: Data,
     _admin: Runtime,
 }
 
@@ -132,10 +132,10 @@ impl Gateway {
 
 impl Running {
     fn start(config: penstock_gateway::Config, ask: Py<PyAny>) -> PyResult<Self> {
-        let (data, admin) = (runtime::data()?, runtime::admin()?);
+        let (data, admin) = (Data::start()?, runtime::admin()?);
         let decider = Arc::new(PythonDecider::start(ask)?);
         let gateway = data
-            .block_on(penstock_gateway::Gateway::start(config, decider, admin.handle()))
+            .block_on(penstock_gateway::Gateway::start(config, decider, data.lanes(), admin.handle()))
             .map_err(|error| raise(&error))?;
         Ok(Self { gateway, data, _admin: admin })
     }

@@ -1,17 +1,45 @@
 //! The runtimes: one that moves bytes, and one for the admin port and for asking Python, so that neither waits
 //! for the other.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{future::Future, num::NonZeroUsize, time::Duration};
 
 use penstock_domain::{Code, Error, Side};
+use penstock_http::Lanes;
 use pyo3::PyErr;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::raise;
 
-/// A runtime that carries many peers' bytes: a thread per core, and at least two, for one may be held up by a slow
-/// disk.
-pub(crate) fn data() -> Result<Runtime, PyErr> {
+/// Runtimes that carry many peers' bytes: one of one thread per core, and at least two, for one may be held up by a
+/// slow disk.
+pub(crate) struct Data {
+    first: Runtime,
+    others: Vec<Runtime>,
+}
+
+impl Data {
+    pub(crate) fn start() -> Result<Self, PyErr> {
+        let others = (1..cores().max(2)).map(|_| threads(1)).collect::<Result<_, _>>()?;
+        Ok(Self { first: threads(1)?, others })
+    }
+
+    /// Where connections run.
+    pub(crate) fn lanes(&self) -> Lanes {
+        Lanes::new(self.handle().clone(), self.others.iter().map(|other| other.handle().clone()))
+    }
+
+    /// Where what belongs to no connection runs.
+    pub(crate) fn handle(&self) -> &Handle {
+        self.first.handle()
+    }
+
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.first.block_on(future)
+    }
+}
+
+/// A runtime for one who serves what comes over a few links: its threads, one per core, take each other's work.
+pub(crate) fn served() -> Result<Runtime, PyErr> {
     threads(cores().max(2))
 }
 

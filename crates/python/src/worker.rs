@@ -89,7 +89,7 @@ impl Worker {
 
 impl Worker {
     fn run(&self, app: impl App) -> PyResult<Running> {
-        let (data, admin) = (runtime::data()?, runtime::admin()?);
+        let (data, admin) = (runtime::served()?, runtime::admin()?);
         let worker = {
             let _inside = data.enter();
             penstock_worker::Worker::start(&self.config, app, admin.handle())

@@ -14,6 +14,7 @@ use std::{
         },
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use penstock_domain::{Code, Error, Level, Side};
@@ -49,24 +50,55 @@ impl Stats {
     }
 }
 
+/// A write that took so long was no copy into memory: the disk holds writers up.
+const HELD_UP: Duration = Duration::from_millis(20);
+
+/// How long nobody writes for itself then.
+const RELIEF: Duration = Duration::from_secs(1);
+
 /// Lets one async thread at a time write for itself. A write that the page cache takes is over before a recorder
-/// thread would be awake; one that the disk holds up holds up this one thread, and the others go to the recorder's.
-#[derive(Default)]
-pub(crate) struct Prompt(AtomicBool);
+/// thread would be awake; one that the disk holds up holds up this one thread once, and all go to the recorder's for
+/// a while.
+pub(crate) struct Prompt {
+    taken: AtomicBool,
+    /// From when on somebody may write again, in microseconds since `began`.
+    relieved: AtomicU64,
+    began: Instant,
+}
 
 impl Prompt {
+    fn new() -> Self {
+        Self { taken: AtomicBool::new(false), relieved: AtomicU64::new(0), began: Instant::now() }
+    }
+
     pub(crate) fn enter(&self) -> Option<Writing<'_>> {
-        self.0.compare_exchange(false, true, Acquire, Relaxed).ok().map(|_| Writing(self))
+        let since = self.began.elapsed();
+        if micros(since) < self.relieved.load(Relaxed) {
+            return None;
+        }
+        let entered = self.taken.compare_exchange(false, true, Acquire, Relaxed);
+        entered.ok().map(|_| Writing { prompt: self, since })
     }
 }
 
 /// The one that writes.
-pub(crate) struct Writing<'a>(&'a Prompt);
+pub(crate) struct Writing<'a> {
+    prompt: &'a Prompt,
+    since: Duration,
+}
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        self.0.0.store(false, Release);
+        let now = self.prompt.began.elapsed();
+        if now.saturating_sub(self.since) >= HELD_UP {
+            self.prompt.relieved.store(micros(now.saturating_add(RELIEF)), Relaxed);
+        }
+        self.prompt.taken.store(false, Release);
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Bursts that share a commit at the most.
@@ -116,7 +148,7 @@ impl Recorder {
                 Ok(sender)
             })
             .collect::<io::Result<_>>()?;
-        Ok(Self { queues, next: AtomicUsize::new(0), stats, prompt: Arc::default() })
+        Ok(Self { queues, next: AtomicUsize::new(0), stats, prompt: Arc::new(Prompt::new()) })
     }
 
     /// Creates a recording's file, which only its owner can read (0600) and which must not exist yet.

@@ -15,6 +15,8 @@ use std::{
         atomic::{AtomicUsize, Ordering::Relaxed},
         mpsc,
     },
+    thread,
+    time::{Duration, Instant},
 };
 
 use penstock_domain::{Code, Error, Event, Level};
@@ -71,6 +73,36 @@ impl Sink for Gate {
     }
 }
 
+/// Takes bytes like the page cache, but for the first, which the disk holds up; notes which threads come.
+#[derive(Clone, Default)]
+struct Sluggish(Arc<Mutex<Vec<Option<String>>>>);
+
+impl Sink for Sluggish {
+    fn write_all(&self, _: &[u8]) -> io::Result<()> {
+        let mut threads = self.0.lock().unwrap();
+        if threads.is_empty() {
+            thread::sleep(Duration::from_millis(25));
+        }
+        threads.push(thread::current().name().map(str::to_owned));
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn is_prompt(&self) -> bool {
+        true
+    }
+}
+
+impl Sluggish {
+    /// Whether the last write was one of the recorder's threads'.
+    fn was_relieved(&self) -> bool {
+        self.0.lock().unwrap().last().unwrap().as_deref() == Some("recorder-0")
+    }
+}
+
 fn gate() -> (Gate, mpsc::Receiver<()>, mpsc::Sender<io::Result<()>>) {
     let (begun, begins) = mpsc::channel();
     let (sender, results) = mpsc::channel();
@@ -104,6 +136,22 @@ async fn a_session_is_recorded_into_a_file_of_its_owner_alone() {
     assert_eq!(stats.bytes.load(Relaxed), fs::metadata(&path).unwrap().len());
     assert_eq!(tape.append(5, &[Event::Cancel]).await.unwrap_err().code, Code::Recorder);
     assert_eq!(tape.finish(5, &ended()).await.unwrap_err().code, Code::Recorder);
+}
+
+#[tokio::test]
+async fn a_disk_that_holds_up_one_write_gets_the_next_from_the_recorders_threads() {
+    let (recorder, disk) = (recorder(1, 4), Sluggish::default());
+    let tape = recorder.tape(disk.clone(), Level::Process).unwrap();
+    tape.append(1, &events()[..1]).await.unwrap();
+    assert!(!disk.was_relieved());
+    tape.append(2, &[Event::Cancel]).await.unwrap();
+    assert!(disk.was_relieved());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while disk.was_relieved() {
+        assert!(Instant::now() < deadline, "it is never trusted again");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        tape.append(3, &[Event::Cancel]).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -51,7 +51,8 @@ impl World {
         });
         merge(&mut config, change);
         let parsed = Config::parse(&config.to_string()).unwrap();
-        let egress = Egress::start(parsed, seams, &Handle::current()).await.unwrap();
+        let egress =
+            Egress::start(parsed, seams, Handle::current().into(), &Handle::current()).await.unwrap();
         let proxy =
             egress.addresses().await.listeners.first().map_or("127.0.0.1:1", String::as_str).parse().unwrap();
         Self { egress, proxy, config, folder }

@@ -20,7 +20,7 @@ pub(crate) async fn start(config: Config, shared: &Arc<Shared>, admin: &Handle) 
         callers: Some(Arc::new(Principals::new(shared))),
         sink: Some(Arc::clone(&shared.passages) as Arc<dyn penstock_egress::Sink>),
     };
-    let egress = Egress::start(config, seams, admin).await?;
+    let egress = Egress::start(config, seams, shared.lanes.clone(), admin).await?;
     tokio::spawn(announce::announce(Arc::clone(shared)));
     Ok(egress)
 }

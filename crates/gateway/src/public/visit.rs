@@ -101,7 +101,7 @@ mod tests {
 
     use penstock_domain::{Decider, Question, Verdict};
     use serde_json::json;
-    use tokio::sync::Notify;
+    use tokio::{runtime::Handle, sync::Notify};
 
     use super::*;
 
@@ -139,7 +139,8 @@ mod tests {
         let config =
             json!({"http_listen": here, "grpc_listen": here, "api_socket": "/none", "public": listen});
         let script = Arc::new(Script { expires_at: Mutex::new(Some(expires_at)), ..Script::default() });
-        let shared = Arc::new(Shared::new(serde_json::from_value(config).unwrap(), script.clone()).unwrap());
+        let (config, lanes) = (serde_json::from_value(config).unwrap(), Handle::current().into());
+        let shared = Arc::new(Shared::new(config, script.clone(), lanes).unwrap());
         let public = Arc::clone(shared.public.as_ref().unwrap());
         let selector = json!({"kind": "round-robin"});
         let app = json!({"id": "1", "name": "shop", "routes": [], "identify": true, "selector": selector, "timeout_seconds": 1});

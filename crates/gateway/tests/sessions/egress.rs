@@ -78,7 +78,8 @@ impl House {
         .unwrap();
         let store = Arc::new(Store::default());
         let decider = Arc::clone(&store) as Arc<dyn Decider>;
-        let gateway = Gateway::start(config, decider, &Handle::current()).await.unwrap();
+        let gateway =
+            Gateway::start(config, decider, Handle::current().into(), &Handle::current()).await.unwrap();
         Self { gateway, store, echo: echo().await, _folder: folder }
     }
 

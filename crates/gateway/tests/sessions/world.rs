@@ -161,7 +161,9 @@ impl World {
             "handshake_seconds": 1,
         }))
         .unwrap();
-        let gateway = Gateway::start(config, Arc::new(script), &Handle::current()).await.unwrap();
+        let gateway = Gateway::start(config, Arc::new(script), Handle::current().into(), &Handle::current())
+            .await
+            .unwrap();
         gateway.ready(true);
         let url = format!("grpc://{}", gateway.addresses().grpc);
         let client =

@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use penstock_http::{Accepting, Acceptor, Body, Limits, Listener, Peer, Ports, Server, body};
 use penstock_ingress::{Gatekeeper, Passage, Public, Route};
 use serde_json::json;
-use tokio::{io::AsyncReadExt as _, time::timeout};
+use tokio::{io::AsyncReadExt as _, runtime::Handle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -46,7 +46,8 @@ async fn guarded(world: &World, keeper: &Keeper) -> SocketAddr {
     let acceptor = Acceptor::either(None);
     let (limits, drain) = (Limits::default(), token.clone());
     let server = Server::new("test", acceptor, limits, ports.clone(), 65_536, drain, token.clone());
-    let accepting = Accepting { port: "test", connections: 100, ports, stop: token };
+    let lanes = Handle::current().into();
+    let accepting = Accepting { port: "test", connections: 100, lanes, ports, stop: token };
     let public = Public::with(world.proxy.ingress().clone(), keeper.clone());
     tokio::spawn(listener.serve(accepting, move |tcp, peer| server.clone().serve(public.clone(), tcp, peer)));
     address

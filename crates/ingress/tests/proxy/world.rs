@@ -70,7 +70,7 @@ impl World {
         fields.insert("tunnels".into(), json!([tunnel]));
         fields.entry("public").or_insert(json!([{"listen": "127.0.0.1:0"}]));
         let config: Config = serde_json::from_value(settings).unwrap();
-        let proxy = Proxy::start(config, hooks, &Handle::current()).await.unwrap();
+        let proxy = Proxy::start(config, hooks, Handle::current().into(), &Handle::current()).await.unwrap();
         Self { ca, proxy }
     }
 

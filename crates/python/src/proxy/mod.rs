@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     error::{parse, raise, render},
-    runtime,
+    runtime::{self, Data},
 };
 
 use self::hooks::PythonHooks;
@@ -37,7 +37,7 @@ struct Callables {
 
 struct Running {
     proxy: penstock_ingress::Proxy,
-    data: Runtime,
+    data: Data,
     _admin: Runtime,
 }
 
@@ -113,14 +113,14 @@ impl Proxy {
 
 impl Running {
     fn start(config: Config, callables: Callables) -> PyResult<Self> {
-        let (data, admin) = (runtime::data()?, runtime::admin()?);
+        let (data, admin) = (Data::start()?, runtime::admin()?);
         let Callables { watch, select } = callables;
         let chooses = select.is_some();
         let python = Arc::new(PythonHooks::start(watch, select)?);
         let select = chooses.then(|| Arc::clone(&python) as _);
         let hooks = Hooks { watch: python, select };
         let proxy = data
-            .block_on(penstock_ingress::Proxy::start(config, hooks, admin.handle()))
+            .block_on(penstock_ingress::Proxy::start(config, hooks, data.lanes(), admin.handle()))
             .map_err(|error| raise(&error))?;
         Ok(Self { proxy, data, _admin: admin })
     }
