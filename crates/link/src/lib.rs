@@ -51,8 +51,12 @@ pub use stream::{Stream, link_lost};
 /// The largest frame and packet that a link carries, in bytes (design §5).
 pub const FRAME_BYTES: u32 = 64 * 1024;
 
-/// Credit per stream, in bytes: what one stalled reader can hold in memory.
-const STREAM_WINDOW: u32 = 512 * 1024;
+/// What a busy stream should send at once, in bytes: with the heads of its frame and of the carrier's it fills four TLS
+/// records. A few bytes more would be a frame, a record and a write of their own.
+pub const CHUNK_BYTES: u32 = FRAME_BYTES - 36;
+
+/// Credit per stream, in bytes: what one stalled reader can hold in memory. Whole chunks, so that none is cut by it.
+const STREAM_WINDOW: u32 = 8 * CHUNK_BYTES;
 
 /// Credit per link, in bytes: the protocol's maximum, since a stalled stream keeps its share of it and must not
 /// stall the others.

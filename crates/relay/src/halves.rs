@@ -3,14 +3,14 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use penstock_link::{Receive, Send as LinkSend};
+use penstock_link::{CHUNK_BYTES, Receive, Send as LinkSend};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 /// What an idle stream holds, in bytes.
 const SMALLEST: usize = 1024;
 
 /// What a busy one reads at once, in bytes.
-const LARGEST: usize = 64 * 1024;
+const LARGEST: usize = CHUNK_BYTES as usize;
 
 /// Where bytes come from.
 pub enum Source {

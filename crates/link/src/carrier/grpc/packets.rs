@@ -19,6 +19,9 @@ use crate::FRAME_BYTES;
 /// Bytes that wait for the outer stream before the writer does.
 const HELD_BYTES: usize = 4 * FRAME_BYTES as usize;
 
+/// Bytes of a message: with the heads of its frame (RFC 9113 §4.1), of gRPC and of protobuf it fills four TLS records.
+const PACKET_BYTES: usize = FRAME_BYTES as usize - 9 - 5 - 4;
+
 /// The bytes of one gRPC call, as a stream to read from and to write to.
 #[derive(Debug)]
 pub struct PacketStream {
@@ -80,7 +83,7 @@ impl Stream for Outbound {
             gather.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let length = gather.bytes.len().min(FRAME_BYTES as usize);
+        let length = gather.bytes.len().min(PACKET_BYTES);
         let payload = gather.bytes.split_to(length).freeze();
         let writer = gather.writer.take();
         drop(gather);
