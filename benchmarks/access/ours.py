@@ -11,9 +11,6 @@ from pathlib import Path
 from benchmarks.access.database import way
 from benchmarks.access.stage import Stage
 from benchmarks.access.way import Access
-from tests.e2e.stack.cli import Cli
-from tests.e2e.stack.environment import PENSTOCK, environment
-from tests.e2e.stack.gateway import ADMIN
 from tests.e2e.stack.ports import free_port
 from tests.e2e.stack.stack import AGENT, Stack, running
 
@@ -33,7 +30,7 @@ def penstock(stage: Stage) -> Sequence[Access]:
     """One gateway with an agent in each carrier."""
     port = free_port()
     stack = quiet(stage.exits, stage.folder / "penstock", {"TUNNEL_LISTEN": f"127.0.0.1:{port}"})
-    _tls_agent(stack, port)
+    stack.certified_agent(_TLS_AGENT, QUIET)
     return [
         _way(stage, stack, GRPC, AGENT),
         _way(stage, stack, TLS, _TLS_AGENT),
@@ -65,28 +62,3 @@ def _way(stage: Stage, stack: Stack, name: str, agent: str | None, kind: str = "
     forward = stack.forward(connection)
     agents = (stack.agents[agent],) if agent else ()
     return way(stage.server, name, forward.port, (stack.gateway.process, *agents, forward.process))
-
-
-def _tls_agent(stack: Stack, port: int) -> None:
-    """An agent that dials the tunnel port with a certificate that was issued on the gateway's machine."""
-    local = Cli(stack.gateway.home, stack.processes)
-    local.log_in(stack.gateway.url, ADMIN, stack.gateway.password)
-    stack.api.post("agents", name=_TLS_AGENT)
-    issued = local.json("pki", "issue", _TLS_AGENT)
-    own = environment(_home(stack), _dialling(port, issued))
-    process = stack.processes.start(_TLS_AGENT, [PENSTOCK, "start", "agent"], own)
-    stack.agents[_TLS_AGENT] = process
-    stack.wait_for_agent("online", _TLS_AGENT)
-
-
-def _home(stack: Stack) -> Path:
-    return stack.folder / f"agent-{_TLS_AGENT}"
-
-
-def _dialling(port: int, issued: dict[str, str]) -> dict[str, str]:
-    return {
-        "PENSTOCK_KEY": f"tls://127.0.0.1:{port}?ca={issued['ca_pin']}",
-        "TLS_CERT": issued["cert"],
-        "TLS_KEY": issued["key"],
-        **QUIET,
-    }

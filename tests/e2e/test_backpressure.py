@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
 
 from tests.e2e.stack.clients import connect
 from tests.e2e.stack.memory import watched
+from tests.e2e.stack.ports import free_port
 from tests.e2e.stack.postgres import Postgres
 from tests.e2e.stack.slow_client import Counted, SlowClient
 from tests.e2e.stack.stack import AGENT, Stack
@@ -56,23 +60,45 @@ def is_whole(counted: Counted) -> bool:
     return rows == (ROWS, ROWS * (2 + 4 + ROW_BYTES), f"SELECT {ROWS}\0".encode())
 
 
-def pids(stack: Stack) -> dict[str, int]:
-    """Every process of ours on the way."""
-    return {
-        "gateway": stack.gateway.process.pid,
-        "agent": stack.agents[AGENT].pid,
-        "connect": stack.forward("db").process.pid,
-    }
+@dataclass(frozen=True)
+class Way:
+    """From a client's port to the upstream."""
+
+    stack: Stack
+    agent: str
+    connection: str
+
+    @property
+    def port(self) -> int:
+        """Of `penstock connect`."""
+        return self.stack.forward(self.connection).port
+
+    def pids(self) -> dict[str, int]:
+        """Every process of ours on it."""
+        return {
+            "gateway": self.stack.gateway.process.pid,
+            "agent": self.stack.agents[self.agent].pid,
+            "connect": self.stack.forward(self.connection).process.pid,
+        }
+
+
+@pytest.fixture(params=["grpc", "tls"])
+def way(request: pytest.FixtureRequest, own_stack: Callable[..., Stack], postgres: Postgres) -> Way:
+    """The agent's links ride on each of the carriers."""
+    if request.param == "grpc":
+        return Way(own_stack(), AGENT, "db")
+    stack = own_stack(TUNNEL_LISTEN=f"127.0.0.1:{free_port()}")
+    stack.certified_agent("certified")
+    return Way(stack, "certified", stack.connection("far", postgres.env(), agent="certified"))
 
 
 def test_two_gibibytes_to_one_that_reads_slowly_and_to_one_that_stops(
-    own_stack: Callable[..., Stack], postgres: Postgres, application: str
+    way: Way, postgres: Postgres, application: str
 ) -> None:
     """10 MB/s or nothing for as long as the neighbours have questions; then both read on, to the last row."""
-    stack = own_stack()
-    port = stack.forward("db").port
+    stack, port = way.stack, way.port
     with (
-        watched(pids(stack)) as peaks,
+        watched(way.pids()) as peaks,
         SlowClient(port, f"{application}-slow") as slow,
         SlowClient(port, f"{application}-stalled") as stalled,
         postgres.direct() as server,
@@ -98,9 +124,9 @@ def test_many_that_stop_reading(
     own_stack: Callable[..., Stack], postgres: Postgres, application: str
 ) -> None:
     """Some on every link: what they hold of its credit is missed by nobody else."""
-    stack = own_stack()
-    port = stack.forward("db").port
-    with watched(pids(stack)) as peaks, ExitStack() as exits, postgres.direct() as server:
+    way = Way(own_stack(), AGENT, "db")
+    port = way.port
+    with watched(way.pids()) as peaks, ExitStack() as exits, postgres.direct() as server:
         for number in range(STALLED):
             client = exits.enter_context(SlowClient(port, f"{application}-s{number}"))
             client.ask(TWO_GIBIBYTES)

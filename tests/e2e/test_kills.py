@@ -1,6 +1,7 @@
 """SIGKILL of gateway and agent at random moments, in bursts too: nothing that was relayed is missing.
 
-`PENSTOCK_KILLS` says how many (20), `PENSTOCK_SEED` which moments; `make kills` makes it 200.
+`PENSTOCK_KILLS` says how many (20, and a fifth as many more at level `fsync`), `PENSTOCK_SEED` which moments;
+`make kills` makes it 200.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import random
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,7 +19,7 @@ import pytest
 
 from tests.e2e.stack.clients import client_environment, program, run, target
 from tests.e2e.stack.postgres import Postgres
-from tests.e2e.stack.stack import AGENT, Stack
+from tests.e2e.stack.stack import AGENT, Stack, running
 from tests.e2e.stack.writers import TABLE, Writer, left_by
 
 KILLS = int(os.environ.get("PENSTOCK_KILLS", "20"))
@@ -80,13 +82,33 @@ def check_writer(stack: Stack, postgres: Postgres, writer: Writer, status: str) 
     assert [text for text in writer.answered if text not in answered] == []
 
 
+@pytest.fixture(scope="module")
+def durable(root: Path, postgres: Postgres) -> Iterator[Stack]:
+    """A stack whose recordings are on the disk before anything goes onward."""
+    with running(root / "durable", {"RECORDING_LEVEL": "fsync"}) as stack:
+        stack.connection("db", postgres.env())
+        yield stack
+
+
 @pytest.mark.usefixtures("prepared")
 @pytest.mark.parametrize("number", range(KILLS))
 def test_nothing_that_was_relayed_is_missing(mortal: Stack, postgres: Postgres, number: int) -> None:
-    """Single statements, bursts and pgbench at work; agent and users come back."""
-    stack, chance = mortal, random.Random(f"{SEED}-{number}")
+    """Agent and users come back."""
+    kill_at_work(mortal, postgres, f"kill-{SEED}-{number}")
+
+
+@pytest.mark.usefixtures("prepared")
+@pytest.mark.parametrize("number", range(KILLS // 5))
+def test_nor_is_it_at_level_fsync(durable: Stack, postgres: Postgres, number: int) -> None:
+    """A burst waits for the disk, and others with it."""
+    durable.mend()
+    kill_at_work(durable, postgres, f"durable-{SEED}-{number}")
+
+
+def kill_at_work(stack: Stack, postgres: Postgres, name: str) -> None:
+    """While single statements, bursts and pgbench are under way; `name` says at which moment."""
+    chance, port = random.Random(name), stack.forward("db").port
     victim, status = chance.choice([("gateway", "interrupted"), ("agent", "failed")])
-    name, port = f"kill-{SEED}-{number}", stack.forward("db").port
     writers = [
         Writer(port, f"{name}-single"),
         Writer(port, f"{name}-burst", BURST),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.stack.api import Api
 from tests.e2e.stack.cli import Cli, Forward
@@ -44,6 +45,30 @@ class Stack:
         home = environment(self.folder / f"agent-{name}", own)
         process = self.agents[name] = self.processes.start(name, [PENSTOCK, "start", "agent"], home)
         return process
+
+    def certified_agent(self, name: str, variables: Mapping[str, str] | None = None) -> Process:
+        """A new agent, online, with a certificate of the gateway's own authority, on its tunnel port."""
+        self.api.post("agents", name=name)
+        issued = self.issue(name)
+        port = self.gateway.variables["TUNNEL_LISTEN"].rpartition(":")[2]
+        own = {
+            "PENSTOCK_KEY": f"tls://127.0.0.1:{port}?ca={issued['ca_pin']}",
+            "TLS_CERT": issued["cert"],
+            "TLS_KEY": issued["key"],
+            "LOG_LEVEL": "DEBUG",
+            **(variables or {}),
+        }
+        home = environment(self.folder / f"agent-{name}", own)
+        process = self.agents[name] = self.processes.start(name, [PENSTOCK, "start", "agent"], home)
+        self.wait_for_agent("online", name)
+        return process
+
+    def issue(self, name: str) -> dict[str, Any]:
+        """A certificate, by a command line on the gateway's machine."""
+        local = Cli(self.gateway.home, self.processes)
+        local.log_in(self.gateway.url, ADMIN, self.gateway.password)
+        found: dict[str, Any] = local.json("pki", "issue", name)
+        return found
 
     def wait_for_agent(self, status: str, name: str = AGENT, seconds: float = 30.0) -> None:
         """Waits until the API shows an agent so."""
