@@ -79,12 +79,13 @@ def test_an_agent_without_files(mortal: Stack, application: str) -> None:
 
 
 def test_a_client_without_files(mortal: Stack, application: str) -> None:
-    """Whoever connects to its port waits, and is served as soon as there are some; what runs goes on."""
+    """It says why callers wait, and serves them as soon as there are some; what runs goes on."""
     forward = mortal.forward("db")
     with connect(forward.port, application) as session, ExitStack() as exits:
         with no_more_files(forward.process):
             late = exits.enter_context(dial(forward.port))
             late.sendall(START)
+            until("it says so", lambda: any("Too many open files" in n["message"] for n in forward.notices()))
             assert session.execute("SELECT 1").fetchone() == (1,)
         # AuthenticationOk.
         assert late.recv(1) == b"R"

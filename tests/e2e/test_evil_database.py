@@ -66,6 +66,29 @@ def test_an_evil_database(stack: Stack, name: str) -> None:
     assert psql(stack.forward("db").port, "others", "-Atc", "SELECT 5").out == "5\n"
 
 
+def test_a_notice_that_nobody_asked_for(stack: Stack) -> None:
+    """A server may speak while a session is idle; the client hears it at once, and the session goes on."""
+    words = b"SNOTICE\0VNOTICE\0C00000\0Mback at noon\0\0"
+    empty = message(b"I") + message(b"Z", b"I")
+    with evil_database([WELCOME + message(b"N", words), empty]) as port:
+        env = {"HOST": "127.0.0.1", "PORT": str(port), "USER": "u", "PASS": "p", "DB": "d"}
+        stack.connection("talkative", {**env, "SSLMODE": "disable"})
+        with dial(stack.forward("talkative").port) as client:
+            client.sendall(START)
+            heard_until(client, message(b"N", words))
+            client.sendall(message(b"Q", b"\0"))
+            heard_until(client, empty)
+
+
+def heard_until(client: socket.socket, last: bytes) -> None:
+    """Returns once what comes ends so."""
+    answer = b""
+    while not answer.endswith(last):
+        more = client.recv(65536)
+        assert more, answer
+        answer += more
+
+
 def heard(client: socket.socket) -> bytes:
     """All that comes until the other side closes."""
     answer = b""
@@ -76,12 +99,12 @@ def heard(client: socket.socket) -> bytes:
 
 def test_words_behind_a_request_for_tls(stack: Stack) -> None:
     """CVE-2021-23214: what was sent in clear must not count for what was sent under TLS."""
-    before = stack.api.get("sessions", limit=1)["items"]
+    before = stack.api.newest()
     with dial(stack.forward("db").port) as client:
         client.sendall(SSL_REQUEST + START)
         answer = heard(client)
     assert answer[:1] == b"E" and b"unencrypted data behind SSLRequest" in answer, answer
-    assert stack.api.get("sessions", limit=1)["items"] == before
+    assert stack.api.newest() == before
 
 
 @pytest.mark.parametrize("length", [-1, 3, -(1 << 31)])
@@ -90,9 +113,7 @@ def test_impossible_lengths_of_a_client(stack: Stack, tag: bytes, length: int) -
     """Once it is logged in: nothing of it reaches the server, and the client is told what was wrong."""
     with dial(stack.forward("db").port) as client:
         client.sendall(START)
-        answer = b""
-        while not answer.endswith(message(b"Z", b"I")):
-            answer += client.recv(65536)
+        heard_until(client, message(b"Z", b"I"))
         client.sendall(message(tag, b"SELECT 1\0", length))
         answer = heard(client)
     assert answer[:1] == b"E" and b"impossible length" in answer and b"SFATAL\0" in answer, answer

@@ -61,7 +61,7 @@ def test_an_agents_key_names_that_agent_alone(stack: Stack) -> None:
 def test_an_agent_that_asks_as_a_user_does(stack: Stack) -> None:
     """It is there to answer: whoever asks on its link loses it, and nothing was opened."""
     stack.keys["curious"] = stack.api.post("agents", name="curious")["key"]
-    before = stack.api.get("sessions", limit=1)["items"]
+    before = stack.api.newest()
     with (
         carried(stack.gateway.grpc_port, agent("curious", secret_of(stack, "curious"))) as bytes_,
         Http2(bytes_, client=True).begin() as asking,
@@ -69,7 +69,7 @@ def test_an_agent_that_asks_as_a_user_does(stack: Stack) -> None:
         head = {":method": "CONNECT", ":protocol": "session", ":scheme": "https", ":path": "/db"}
         asking.headers([(name.encode(), value.encode()) for name, value in head.items()], end=False)
         asking.wait_for_end(60)
-    assert stack.api.get("sessions", limit=1)["items"] == before
+    assert stack.api.newest() == before
     stack.wait_for_agent("offline", "curious")
 
 

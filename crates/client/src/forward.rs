@@ -1,6 +1,6 @@
 //! Each local connection becomes one session.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use penstock_domain::{Code, Error, Side};
 use penstock_link::{Open, link_lost};
@@ -21,6 +21,7 @@ pub(crate) struct Forward {
 
 impl Forward {
     pub(crate) async fn run(self, listener: Listener) {
+        let mut told = false;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -28,11 +29,15 @@ impl Forward {
             };
             match accepted {
                 Ok(socket) => {
+                    told = false;
                     self.tasks.spawn(self.carry(socket));
                 }
                 Err(error) => {
                     // Out of descriptors, most likely: what is open goes on, and accepting is tried again.
-                    tracing::warn!(target: "penstock::client", %error, "cannot accept");
+                    tracing::debug!(target: "penstock::client", %error, "cannot accept");
+                    if !std::mem::replace(&mut told, true) {
+                        let _unread = self.notify.try_send(deaf(&error));
+                    }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -73,6 +78,12 @@ impl Forward {
             }
         }
     }
+}
+
+/// What a native program that waits to be accepted cannot know.
+fn deaf(error: &io::Error) -> Error {
+    Error::new(Code::Limited, Side::Client, format!("no further connection can be accepted: {error}"))
+        .hint("end some sessions, or allow more open files (`ulimit -n`); it is tried again all the while")
 }
 
 /// What a native program cannot know: it sees its connection end, and nothing else.

@@ -56,6 +56,11 @@ class Api:
         found = self.get("sessions", limit=200, **query)["items"]
         return [session for session in found if session["client"]["application"] == application]
 
+    def newest(self) -> str | None:
+        """The session that began last, of whomever."""
+        found = self.get("sessions", limit=1)["items"]
+        return str(found[0]["id"]) if found else None
+
     def session(self, application: str) -> Json:
         """The latest session of this client, as soon as there is one."""
         return until(f"{application} has a session", lambda: self.sessions(application))[0]
