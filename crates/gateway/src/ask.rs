@@ -11,12 +11,14 @@ use penstock_domain::{
 };
 use tokio::time::timeout;
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, registry::Turns};
 
 /// The questions of design §3. What is not a fitting answer is a denial.
 pub(crate) struct Asker {
     decider: Arc<dyn Decider>,
     limit: Duration,
+    /// Whose turn it is to be told who they are, by address.
+    strangers: Turns,
 }
 
 impl std::fmt::Debug for Asker {
@@ -27,16 +29,22 @@ impl std::fmt::Debug for Asker {
 
 impl Asker {
     pub(crate) fn new(decider: Arc<dyn Decider>, limit: Duration) -> Self {
-        Self { decider, limit }
+        Self { decider, limit, strangers: Turns::default() }
     }
 
+    /// So many at once for each address: whoever floods a port with keys that are none keeps no place from others.
     pub(crate) async fn authenticate(
         &self,
         metrics: &Metrics,
         credential: Credential,
         peer: String,
     ) -> Result<Principal, Error> {
-        match self.ask(metrics, "authenticate", Question::Authenticate { credential, peer }).await {
+        let queue = self.strangers.of(peer.rsplit_once(':').map_or(peer.as_str(), |(host, _port)| host));
+        let deciding = async {
+            let _turn = queue.turn().await;
+            self.decider.decide(Question::Authenticate { credential, peer }).await
+        };
+        match self.within_limit(metrics, "authenticate", deciding).await {
             Verdict::Principal(principal) => Ok(principal),
             verdict => Err(denial(verdict)),
         }
@@ -95,8 +103,17 @@ impl Asker {
     }
 
     async fn ask(&self, metrics: &Metrics, what: &'static str, question: Question) -> Verdict {
+        self.within_limit(metrics, what, self.decider.decide(question)).await
+    }
+
+    async fn within_limit(
+        &self,
+        metrics: &Metrics,
+        what: &'static str,
+        deciding: impl Future<Output = Verdict>,
+    ) -> Verdict {
         let started = Instant::now();
-        let verdict = timeout(self.limit, self.decider.decide(question)).await;
+        let verdict = timeout(self.limit, deciding).await;
         metrics.asked(what, started.elapsed());
         verdict.unwrap_or_else(|_| {
             Verdict::Deny(
@@ -128,5 +145,51 @@ fn denial(verdict: Verdict) -> Error {
         | Verdict::Revoked(_) => {
             Error::new(Code::Internal, Side::Gateway, "the decision was an answer to another question")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    /// Notes who is asked about, and never answers.
+    #[derive(Default)]
+    struct Silent(Mutex<Vec<String>>);
+
+    #[async_trait::async_trait]
+    impl Decider for Silent {
+        async fn decide(&self, question: Question) -> Verdict {
+            if let Question::Authenticate { peer, .. } = question {
+                self.0.lock().unwrap().push(peer);
+            }
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_asks_too_much_keeps_no_other_waiting() {
+        let decider = Arc::new(Silent::default());
+        let asker = Arc::new(Asker::new(decider.clone(), Duration::from_secs(60)));
+        let metrics = Arc::new(Metrics::new(None));
+        let ask = |peer: String| {
+            let (asker, metrics) = (Arc::clone(&asker), Arc::clone(&metrics));
+            let credential = Credential::Token { token: "none".into() };
+            tokio::spawn(async move { asker.authenticate(&metrics, credential, peer).await })
+        };
+        let _flood: Vec<_> = (0..1000).map(|port| ask(format!("192.0.2.1:{port}"))).collect();
+        let _other = ask("[2001:db8::1]:1".into());
+        let asked = || decider.0.lock().unwrap().clone();
+        while asked().len() < 65 {
+            yield_now().await;
+        }
+        for _ in 0..1000 {
+            yield_now().await;
+        }
+        assert_eq!(asked().len(), 65);
+        assert!(asked().contains(&"[2001:db8::1]:1".to_owned()));
     }
 }

@@ -14,6 +14,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.stack.secured import secured
+
 HELLO = b"hello from the other side\n"
 
 
@@ -58,12 +60,8 @@ class _Server(ThreadingHTTPServer):
         if self.context is None:
             super().finish_request(request, client_address)
             return
-        request.settimeout(20)
-        # In two steps, so that a handshake that fails leaves no open socket.
-        wrapped = self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
-        with wrapped as secured:
-            secured.do_handshake()
-            super().finish_request(secured, client_address)
+        with secured(request, self.context) as tls:
+            super().finish_request(tls, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Callers that go away are no news."""

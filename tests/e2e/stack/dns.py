@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
+from tests.e2e.stack.secured import secured
+
 _A, _SOA, _AAAA, _IN = 1, 6, 28, 1
 _NO_SUCH_NAME, _REFUSED = 3, 5
 _HEAD = struct.Struct(">HHHHHH")
@@ -23,15 +25,12 @@ class _StreamServer(socketserver.ThreadingTCPServer):
     context: ssl.SSLContext | None = None
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """The handshake belongs to the connection's own thread; one that fails leaves no open socket."""
+        """The handshake belongs to the connection's own thread."""
         if self.context is None:
             super().finish_request(request, client_address)
             return
-        request.settimeout(20)
-        wrapped = self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
-        with wrapped as secured:
-            secured.do_handshake()
-            super().finish_request(secured, client_address)
+        with secured(request, self.context) as tls:
+            super().finish_request(tls, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Resolvers that do not like the certificate are no news."""
