@@ -21,6 +21,7 @@ from h2.events import ResponseReceived
 from tests.e2e.stack.application import pattern
 from tests.e2e.stack.far_end import FLAVOURS
 from tests.e2e.stack.http2 import Http2, dial
+from tests.e2e.stack.logs import lines
 from tests.e2e.stack.peers import Peers
 from tests.e2e.stack.pki import Pki
 from tests.e2e.stack.ports import listens
@@ -319,6 +320,25 @@ def test_groups_by_host_and_path(stage: Stage, pair: Callable[..., Pair], pki: P
     until("it is turned away", lambda: "allow-list" in told.read_text("utf-8"))
     stranger.process.end()
     assert found.links() == 8
+
+
+def test_the_access_log(pair: Callable[..., Pair]) -> None:
+    """A line for each request, whoever served it and whether anybody did; never its query."""
+    found = pair("--access-log", "--route", "shop.example")
+    found.worker()
+    for host, path in (("shop.example", "/hello?card=4111"), ("else.example", "/x?card=4111")):
+        found.get(path, headers={"host": host})
+
+    def told() -> list[dict[str, Any]]:
+        return [line for line in lines(found.proxy.process.log) if line["target"] == "penstock::access"]
+
+    until("both are logged", lambda: len(told()) == 2)
+    served, turned_away = told()
+    assert (served["host"], served["path"], served["status"]) == ("shop.example", "/hello", 200)
+    assert (served["group"], served["sent"], served["peer"]) == ("default", len(b"hello\n"), "127.0.0.1")
+    assert served["worker"] and turned_away["worker"] == ""
+    assert (turned_away["host"], turned_away["path"], turned_away["status"]) == ("else.example", "/x", 404)
+    assert "4111" not in found.proxy.process.log.read_text("utf-8")
 
 
 def test_a_caller_stays_with_its_worker(pair: Callable[..., Pair], stage: Stage, pki: Pki) -> None:

@@ -90,8 +90,7 @@ impl Flight {
 
     /// The request is answered with an error of ours.
     pub(super) fn refused(&mut self, error: &Error) {
-        let status = StatusCode::from_u16(error.code.http_status());
-        self.answered(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), None);
+        self.answered(status(error), None);
     }
 
     /// Bytes of the answer's body.
@@ -113,6 +112,17 @@ impl Drop for Flight {
             line.write(self.group.name(), self.answered, self.begun.elapsed());
         }
     }
+}
+
+/// The access log's line of a request that no group is asked to serve.
+pub(super) fn turned_away(inner: &Inner, head: &Parts, peer: &Peer, error: &Error) {
+    if inner.settings.access_log {
+        Line::of(head, peer).write("", Some((status(error), Duration::ZERO)), Duration::ZERO);
+    }
+}
+
+fn status(error: &Error) -> StatusCode {
+    StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 impl Line {

@@ -14,14 +14,14 @@ mod websocket;
 use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header, request::Parts};
+use http::{HeaderValue, Request, Response, header, request::Parts, uri::Authority};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use penstock_domain::{Code, Error, Side};
 use penstock_http::{Body, Handler, Peer, body};
 use penstock_link::Protocol;
 
-use crate::{Ingress, Route, climbs};
+use crate::{Ingress, Route, climbs, routes::Routes};
 
 use self::{errand::Errand, flight::Flight, head::authority, upgrade::Asked};
 pub use self::{
@@ -121,17 +121,9 @@ impl<G: Gatekeeper> Public<G> {
     /// Finds the route, and asks the gatekeeper.
     async fn admit(&self, mut head: Parts, way: Way, peer: &Arc<Peer>) -> Result<(Errand, Flight), Refused> {
         let inner = &self.ingress.0;
-        let authority = authority(&head)?;
-        let path = if way == Way::Connect { "/" } else { head.uri.path() };
-        if climbs(path) {
-            return Err(malformed("its path climbs with `..`").into());
-        }
         let routes = inner.routes.load_full();
-        let host = authority.as_ref().map_or("", |authority| authority.host());
-        let route = routes.find(host, path).ok_or_else(|| not_published(host))?;
-        if way == Way::Connect && !route.connect {
-            return Err(Error::new(Code::Forbidden, Side::Client, "CONNECT does not pass here").into());
-        }
+        let (authority, route) = destination(&routes, &head, way)
+            .inspect_err(|error| flight::turned_away(inner, &head, peer, error))?;
         let mut flight = Flight::begin(inner, &route.group, &head, peer);
         match self.gatekeeper.admit(route, &mut head, peer).await {
             Ok(passage) => flight.admitted(passage),
@@ -143,6 +135,25 @@ impl<G: Gatekeeper> Public<G> {
         let errand = Errand::new(inner, &route.group, peer, authority, head, way == Way::Upgrade);
         Ok((errand, flight))
     }
+}
+
+/// What a request asks for, and the route that leads there.
+fn destination<'a>(
+    routes: &'a Routes,
+    head: &Parts,
+    way: Way,
+) -> Result<(Option<Authority>, &'a Route), Error> {
+    let authority = authority(head)?;
+    let path = if way == Way::Connect { "/" } else { head.uri.path() };
+    if climbs(path) {
+        return Err(malformed("its path climbs with `..`"));
+    }
+    let host = authority.as_ref().map_or("", |authority| authority.host());
+    let route = routes.find(host, path).ok_or_else(|| not_published(host))?;
+    if way == Way::Connect && !route.connect {
+        return Err(Error::new(Code::Forbidden, Side::Client, "CONNECT does not pass here"));
+    }
+    Ok((authority, route))
 }
 
 /// How a request goes out on a link.
