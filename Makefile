@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 FUZZ_SECONDS ?= 60
+CARGO_FUZZ := 0.13.2
 BIN := .venv/bin
 CARGO ?= cargo
 PYTHON_SOURCES := $(shell find python -name '*.py')
@@ -85,11 +86,18 @@ target/bench/bin/penstock-echo: target/bench/.peers $(wildcard benchmarks/proxie
 	@echo "==> The echo of grpc-go"
 	cd benchmarks/proxied/echo && GOTOOLCHAIN=local $(CURDIR)/target/bench/peers/go/bin/go build -o $(CURDIR)/$@ .
 
-fuzz: ## Fuzz each codec for FUZZ_SECONDS; needs a nightly Rust and cargo-fuzz
-	@set -e; for target in $$($(CARGO) fuzz list); do \
+fuzz: target/fuzz-tools/.$(CARGO_FUZZ) ## Fuzz each codec for FUZZ_SECONDS; needs a nightly Rust
+	@set -e; export PATH="$(CURDIR)/target/fuzz-tools/bin:$$PATH"; for target in $$($(CARGO) fuzz list); do \
 		echo "==> $$target"; \
-		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS); \
+		mkdir -p target/fuzz/$$target; \
+		$(CARGO) +nightly fuzz run $$target target/fuzz/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=10; \
 	done
+
+target/fuzz-tools/.$(CARGO_FUZZ):
+	@$(CARGO) +nightly --version >/dev/null 2>&1 || { echo "error: a nightly Rust is missing; install it: rustup toolchain install nightly --profile minimal"; exit 1; }
+	@echo "==> cargo-fuzz"
+	$(CARGO) install --quiet --locked --force --version $(CARGO_FUZZ) --root target/fuzz-tools cargo-fuzz
+	@touch $@
 
 format: .venv/.dependencies ## Format everything
 	$(BIN)/ruff check --fix
