@@ -3,6 +3,8 @@
 use http::{HeaderName, HeaderValue, Request, Version, header};
 use penstock_http::fuzz::fault;
 
+use crate::fields::fields;
+
 const FIELDS: usize = 8;
 
 /// The input is header fields, a line each. What passes leaves no choice of where its body ends, and of whom it is
@@ -10,14 +12,7 @@ const FIELDS: usize = 8;
 pub(crate) fn request(data: &[u8]) {
     let mut request = Request::new(());
     *request.version_mut() = Version::HTTP_11;
-    for line in data.split(|byte| *byte == b'\n') {
-        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
-        let (name, value) = line.split_at(colon);
-        let value = value.strip_prefix(b":").unwrap_or_default();
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
-            request.headers_mut().append(name, value);
-        }
-    }
+    *request.headers_mut() = fields(data);
     if fault(&request, FIELDS).is_some() {
         return;
     }

@@ -7,14 +7,13 @@ use penstock_domain::{Code, Credential, Error, Side};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataValue};
 
 use super::{
-    Identity, PROBLEM_HEADER, PacketStream, Purpose,
+    Identity, MESSAGE_BYTES, PROBLEM_HEADER, PacketStream, Purpose,
     packets::Outbound,
     protobuf::{
         Packet,
         transport_server::{Transport, TransportServer},
     },
 };
-use crate::FRAME_BYTES;
 
 /// A call that wants to become a link, or to probe.
 #[derive(Debug)]
@@ -45,7 +44,7 @@ pub type Server<A> = TransportServer<Service<A>>;
 
 /// Makes the service. The listener puts the peer's address, a `String`, into each request's extensions.
 pub fn service<A: Accept>(accept: Arc<A>) -> Server<A> {
-    TransportServer::new(Service(accept)).max_decoding_message_size(2 * FRAME_BYTES as usize)
+    TransportServer::new(Service(accept)).max_decoding_message_size(MESSAGE_BYTES)
 }
 
 /// Adapts an [`Accept`] to the generated trait.

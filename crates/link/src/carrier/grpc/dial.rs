@@ -9,7 +9,7 @@ use tokio::{net::TcpStream, time::timeout};
 use tonic::{Request, Status, transport::Channel};
 
 use super::{
-    Identity, PROBLEM_HEADER, PacketStream, Purpose, genuine::Genuine, packets::Outbound,
+    Identity, MESSAGE_BYTES, PROBLEM_HEADER, PacketStream, Purpose, genuine::Genuine, packets::Outbound,
     protobuf::transport_client,
 };
 use crate::{Endpoint, FRAME_BYTES, carrier::Duplex, forward_proxy::ForwardProxy, tls};
@@ -89,7 +89,7 @@ impl Dialler {
         self.purpose.write(request.metadata_mut());
         let checked = Genuine::new(channel.clone(), self.endpoint.authority());
         let response = transport_client::TransportClient::new(checked)
-            .max_decoding_message_size(2 * FRAME_BYTES as usize)
+            .max_decoding_message_size(MESSAGE_BYTES)
             .connect(request)
             .await
             .map_err(|status| self.refused(&status))?;

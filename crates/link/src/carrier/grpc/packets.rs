@@ -105,6 +105,16 @@ impl Drop for Outbound {
 }
 
 impl PacketStream {
+    /// What the body of a call holds.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn of_body<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<tonic::codegen::StdError>> + Send + 'static,
+    {
+        let decoder = tonic::codec::Codec::decoder(&mut tonic_prost::ProstCodec::<Packet, Packet>::default());
+        Outbound::new().joiner().join(Streaming::new_request(decoder, body, None, Some(super::MESSAGE_BYTES)))
+    }
+
     /// Waits for room, then appends by `fill`, which says how much it took.
     fn poll_gather(
         &self,
