@@ -26,7 +26,10 @@ class _Passage:
     def reset(self) -> None:
         """RST to both."""
         for side in (self.near, self.far):
-            side.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+            connection = side.get_extra_info("socket")
+            # It may have ended by itself a moment ago.
+            if connection.fileno() >= 0:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
             side.transport.abort()
 
     def end(self, side: asyncio.StreamWriter) -> None:
