@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from tests.e2e.stack.clients import psql
+from tests.e2e.stack.recording import Recording
 from tests.e2e.stack.stack import Stack
 from tests.e2e.stack.waiting import until
 
@@ -41,24 +42,6 @@ def test_a_statement_without_an_answer_is_recorded_without_one(mortal: Stack, ap
     assert (statement["text"], statement["rows"], statement["error"]) == ("SELECT pg_sleep(600)", None, None)
     listed = stack.cli.json("sessions", "list", "--status", "interrupted")
     assert listed[0]["id"] == session["id"]
-
-
-class Recording:
-    """A recording as its format is described in docs/reference/recording-format.md."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        data = file.read_bytes()
-        self.header, self.records = data[:12], []
-        at = 12
-        while at < len(data):
-            [length] = struct.unpack_from("<I", data, at)
-            self.records.append(data[at : at + 20 + length + 32])
-            at += 20 + length + 32
-
-    def write(self, records: list[bytes]) -> None:
-        """Replaces the file's records."""
-        self.file.write_bytes(self.header + b"".join(records))
 
 
 Tamper = Callable[[list[bytes]], list[bytes]]
@@ -114,6 +97,8 @@ def test_verify_names_the_first_bad_record(
     recording = Recording(file)
     assert len(recording.records) == 11
     shutil.copy(file, tmp_path / "whole.rec")
+    recording.write_plain(tamper(recording.records))
+    assert stack.api.verify(session["id"])["fault"]["record"] == record
     recording.write(tamper(recording.records))
     for subject in ([session["id"]], [str(file), "--head", session["head"]]):
         refused = stack.cli.run("sessions", "verify", *subject, "-o", "json")
@@ -123,3 +108,69 @@ def test_verify_names_the_first_bad_record(
         assert f"record {record}" in refused.problem["detail"] and refused.problem["hint"]
     shutil.copy(tmp_path / "whole.rec", file)
     assert stack.api.verify(session["id"])["ok"] is True
+
+
+def last_byte_cut(frame: bytes) -> bytes:
+    """Every record is there; the frame's checksum is not whole."""
+    return frame[:-1]
+
+
+def halved(frame: bytes) -> bytes:
+    """The file ends within the frame."""
+    return frame[: len(frame) // 2]
+
+
+def flipped(frame: bytes) -> bytes:
+    """A bit of the compressed bytes is another one."""
+    at = len(frame) // 2
+    return frame[:at] + bytes([frame[at] ^ 1]) + frame[at + 1 :]
+
+
+def followed(frame: bytes) -> bytes:
+    """A second frame, which other decoders take for more of the same."""
+    return frame + zstandard.compress(b"more")
+
+
+@pytest.mark.parametrize(
+    ("tamper", "what"),
+    [
+        (last_byte_cut, "is cut"),
+        (halved, "is cut"),
+        (flipped, "was changed"),
+        (followed, "was changed: something follows"),
+    ],
+)
+def test_verify_tells_what_was_done_to_the_compressed_file(
+    stack: Stack, application: str, tamper: Callable[[bytes], bytes], what: str
+) -> None:
+    """By the session's identifier and by its file; a replay does not pass over it either."""
+    psql(stack.forward("db").port, application, "-c", "SELECT 1")
+    session = stack.api.ended(stack.api.session(application)["id"])
+    [file] = (stack.gateway.home / "recordings").glob(f"*/*/*/{session['id']}.rec")
+    frame = file.read_bytes()
+    file.write_bytes(tamper(frame))
+    for subject in ([session["id"]], [str(file), "--head", session["head"]]):
+        refused = stack.cli.run("sessions", "verify", *subject, "-o", "json")
+        assert refused.code == 1
+        assert refused.json["ok"] is False
+        assert refused.json["fault"]["what"].startswith(f"the compressed file {what}"), refused.json
+    assert stack.cli.run("sessions", "replay", str(file)).code == 1
+    file.write_bytes(frame)
+    assert stack.api.verify(session["id"])["ok"] is True
+
+
+def test_a_recording_that_was_kept_before_compression_is_read_as_ever(stack: Stack, application: str) -> None:
+    """Replayed and verified, by the session's identifier and by its file; the seals hold."""
+    psql(stack.forward("db").port, application, "-c", "SELECT 'kept plain'")
+    session = stack.api.ended(stack.api.session(application)["id"])
+    [file] = (stack.gateway.home / "recordings").glob(f"*/*/*/{session['id']}.rec")
+    compressed = file.read_bytes()
+    recording = Recording(file)
+    recording.write_plain(recording.records)
+    assert stack.api.verify(session["id"])["ok"] is True
+    assert [s["text"] for s in stack.api.statements(session["id"])] == ["SELECT 'kept plain'"]
+    key = stack.gateway.home.parent / "key.pem"
+    key.write_text(stack.cli.ok("sessions", "key"), "ascii")
+    proven = stack.cli.json("sessions", "verify", str(file), "--key", str(key))
+    assert (proven["ok"], proven["sealed"]) == (True, True)
+    file.write_bytes(compressed)

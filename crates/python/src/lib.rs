@@ -34,7 +34,10 @@ mod _core {
         logging::init_logging,
         probe::Probe,
         proxy::{Choice, Exchange, Mount, Proxy, Websocket},
-        recording::{Replay, read_recording, recording_heads, summarise_recording, verify_recording},
+        recording::{
+            Replay, compress_recording, read_recording, recording_heads, summarise_recording,
+            verify_recording,
+        },
         worker::Worker,
     };
 }

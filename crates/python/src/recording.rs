@@ -2,8 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::File,
-    io::BufReader,
+    fs::{File, OpenOptions},
+    io::{self, BufReader, Seek},
+    os::unix::fs::OpenOptionsExt,
     sync::{Mutex, PoisonError},
 };
 
@@ -46,6 +47,24 @@ pub(crate) fn read_recording(path: &str) -> PyResult<Replay> {
 #[pyo3(signature = (path, head=None))]
 pub(crate) fn verify_recording(py: Python<'_>, path: &str, head: Option<&str>) -> PyResult<String> {
     py.detach(|| render(&penstock_record::verify(open(path)?, head)))
+}
+
+/// Writes a compressed copy of a recording that is over. What returns is on the disk and was read back.
+#[pyfunction]
+pub(crate) fn compress_recording(py: Python<'_>, source: &str, target: &str) -> PyResult<()> {
+    Ok(py.detach(|| copy_compressed(source, target))?)
+}
+
+fn copy_compressed(source: &str, target: &str) -> io::Result<()> {
+    let mut copy =
+        OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(target)?;
+    penstock_record::compress(File::open(source)?, &copy)?;
+    copy.sync_all()?;
+    copy.rewind()?;
+    if penstock_record::digest(&copy)? == penstock_record::digest(File::open(source)?)? {
+        return Ok(());
+    }
+    Err(io::Error::other("the compressed copy differs from the recording"))
 }
 
 /// The hashes in hex of the records with these numbers, as far as a recording holds.

@@ -4,14 +4,17 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::format::{MAX_PAYLOAD, Misplaced, VERSION};
+use crate::{
+    Damage,
+    format::{MAX_PAYLOAD, Misplaced, VERSION},
+};
 
 /// The first thing that is wrong with a recording. Its `Display` is a sentence that names record and byte.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Fault {
     /// The record's number, from 1; 0 for the file's header.
     pub record: u64,
-    /// Where in the file that record begins, in bytes.
+    /// Where that record begins, in bytes of the recording as it was written.
     pub offset: u64,
     /// What is wrong there.
     pub what: What,
@@ -47,6 +50,8 @@ pub enum What {
     Rewritten,
     /// The record before this one has the noted hash.
     Added,
+    /// The compressed file is no whole frame.
+    Frame(Damage),
     /// Reading failed.
     Io(String),
 }
@@ -101,6 +106,7 @@ impl fmt::Display for Fault {
                 "the recording was rewritten: the hash of its last record, {record}, is not the one that was noted"
             ),
             What::Added => write!(f, "{place} and all after it were added after the head was noted"),
+            What::Frame(damage) => write!(f, "{damage}; found in reading {place}"),
             What::Io(error) => write!(f, "the recording cannot be read at {place}: {error}"),
         }
     }

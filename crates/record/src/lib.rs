@@ -2,12 +2,14 @@
 //!
 //! Clocks are arguments, in microseconds since the Unix epoch, and so are files: an [`Encoder`] fills buffers and
 //! everything that reads takes any [`std::io::Read`]. The [`Recorder`] puts the encoder to work: its threads write
-//! what its [`Tape`]s are given, so that no async thread waits for a disk. The byte layout is documented in
+//! what its [`Tape`]s are given, so that no async thread waits for a disk. [`compress`] makes of a recording that is over
+//! one that is kept, and all that read take both. The byte layout is documented in
 //! `docs/reference/recording-format.md`.
 
 mod encoder;
 mod fault;
 mod format;
+mod frame;
 mod reader;
 mod recorder;
 mod replay;
@@ -20,6 +22,7 @@ pub use blake3::Hash;
 pub use encoder::{EncodeError, Encoder};
 pub use fault::{Fault, What};
 pub use format::{MAX_PAYLOAD, Misplaced, VERSION};
+pub use frame::{Damage, compress, digest};
 pub use reader::{Reader, Record};
 pub use recorder::{Recorder, Stats};
 pub use replay::Replay;

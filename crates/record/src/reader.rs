@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use crate::{
     Fault, What,
     format::{self, HASH, HEADER, MAX_PAYLOAD, Misplaced, PREFIX, Prefix, Stage},
+    frame::{Damage, Source},
 };
 
 /// One whole record of a recording.
@@ -16,7 +17,7 @@ use crate::{
 pub struct Record {
     /// Its number, from 1.
     pub index: u64,
-    /// Where in the file it begins, in bytes.
+    /// Where it begins, in bytes of the recording as it was written.
     pub offset: u64,
     /// When, in microseconds since the epoch.
     pub at: u64,
@@ -31,7 +32,7 @@ pub struct Record {
 /// Memory is bounded by the longest record, and a record's buffer grows only as its bytes arrive: a length
 /// from the file is never believed.
 pub struct Reader<R> {
-    source: BufReader<R>,
+    source: BufReader<Source<R>>,
     buffer: Vec<u8>,
     offset: u64,
     records: u64,
@@ -54,10 +55,10 @@ impl<R: Read> Iterator for Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    /// A reader of the recording that `source` holds from here on.
+    /// A reader of the recording that `source` holds from here on, plain or compressed.
     pub fn new(source: R) -> Self {
         Self {
-            source: BufReader::with_capacity(64 << 10, source),
+            source: BufReader::with_capacity(64 << 10, Source::new(source)),
             buffer: Vec::new(),
             offset: 0,
             records: 0,
@@ -148,11 +149,14 @@ impl<R: Read> Reader<R> {
         let missing = want.saturating_sub(self.buffer.len()) as u64;
         match (&mut self.source).take(missing).read_to_end(&mut self.buffer) {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.fault(What::Io(error.to_string()))),
+            Err(error) => Err(self.fault(match Damage::behind(&error) {
+                Some(damage) => What::Frame(damage.clone()),
+                None => What::Io(error.to_string()),
+            })),
         }
     }
 
-    /// How many bytes of the file are proven.
+    /// How many bytes of the recording are proven.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
     }

@@ -32,7 +32,7 @@ from penstock.domain.plan import Limits, RecordingLevel, RecordingRules
 from penstock.engine.agent import Agent
 from penstock.engine.decider import Decider
 from penstock.engine.gateway import Bound, Gateway
-from penstock.engine.recordings import Recordings
+from penstock.engine.recordings import Recordings, compress_recording
 from penstock.identity.home_lock import home_lock
 from penstock.identity.passwords import Argon2Passwords
 from penstock.identity.private_files import private_folder
@@ -192,7 +192,7 @@ def _core(settings: Settings, store: _Store) -> _Core:
     live = private_folder(settings.audit_path or settings.home / "sessions")
     kept = private_folder(settings.home / "recordings")
     key = signing_key(settings.home / "recording.key")
-    archive = RecordingFolders(live.absolute(), kept, Seals(key, kept, clock))
+    archive = RecordingFolders(live.absolute(), kept, Seals(key, kept, clock), compress_recording)
     policy = PolicyEngine([GroupsRule(settings.admin_group), AccessRule(settings.admin_group)])
     authentication = Authentication(
         store.users,

@@ -33,6 +33,14 @@ def recording_heads(path: Path, numbers: Sequence[int]) -> dict[int, str]:
         return _core.recording_heads(str(path), set(numbers))
 
 
+def compress_recording(source: Path, target: Path) -> None:
+    """Writes a compressed copy of a recording that is over; it is on the disk and was read back.
+
+    Raises ``OSError`` if that fails: ``target`` may then be there in part.
+    """
+    _core.compress_recording(str(source), str(target))
+
+
 class Recordings:
     """Implements the ``RecordingReader`` port."""
 

@@ -1,13 +1,13 @@
 """Keeps finished recordings: one folder a day, one file a session."""
 
 import asyncio
-import contextlib
 import errno
 import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,14 +18,18 @@ from penstock.recordings.seals import Seals
 
 SUFFIX = ".rec"
 
+Compress = Callable[[Path, Path], None]
+"""Writes what the first path holds to the second, compressed, synced and read back. Raises ``OSError``."""
+
 
 class RecordingFolders:
     """``live`` holds what is being recorded; ``kept`` holds ``YYYY/MM/DD/ID.rec`` of what is finished."""
 
-    def __init__(self, live: Path, kept: Path, seals: Seals) -> None:
+    def __init__(self, live: Path, kept: Path, seals: Seals, compress: Compress) -> None:
         self._live = live
         self._kept = kept
         self._seals = seals
+        self._compress = compress
 
     def live_path(self, session_id: str) -> Path:
         """Where the engine records a live session."""
@@ -45,17 +49,16 @@ class RecordingFolders:
         await self._seals.checkpoint({self.live_path(session): head for session, head in heads.items()})
 
     async def keep(self, session_id: str, started_at: datetime, head: Head | None) -> Path | None:
-        """Signs a finished recording and moves it to its place, durably; None if there is no file.
+        """Signs a finished recording and keeps it, compressed; None if there is no file.
 
-        Raises ``recorder`` if it cannot be signed or moved; the live file is then still there.
+        Done again it goes on where a crash ended it. Raises ``recorder`` if it cannot be signed or kept; the
+        live file is then still there.
         """
         source, target = self.live_path(session_id), self._kept_path(session_id, started_at)
         try:
             if head is not None and await asyncio.to_thread(source.exists):
-                await self._seals.close(source, head)
-            # The seals first: a recording in its place has them beside it.
-            await asyncio.to_thread(_move, source.with_suffix(SEALS), target.with_suffix(SEALS))
-            return await asyncio.to_thread(_move, source, target)
+                await self._seals.close(await asyncio.to_thread(_sealed, source, target), head)
+            return await asyncio.to_thread(self._take_in, source, target)
         except OSError as error:
             raise PenstockError(
                 Code.RECORDER,
@@ -72,6 +75,20 @@ class RecordingFolders:
     def _kept_path(self, session_id: str, started_at: datetime) -> Path:
         return self._kept / started_at.astimezone(UTC).strftime("%Y/%m/%d") / f"{session_id}{SUFFIX}"
 
+    def _take_in(self, source: Path, target: Path) -> Path | None:
+        """The live file is the last to go: until then a crash leaves everything to the next attempt."""
+        if source.exists():
+            _make_folders(target.parent)
+            with _partial(target) as copy:
+                self._compress(source, copy)
+                # The seals first: a recording in its place has them beside it.
+                _move(source.with_suffix(SEALS), target.with_suffix(SEALS))
+                copy.rename(target)
+            _sync(target.parent)
+            source.unlink()
+            _sync(source.parent)
+        return target if target.exists() else None
+
 
 def _is_uuid(text: str) -> bool:
     try:
@@ -80,40 +97,53 @@ def _is_uuid(text: str) -> bool:
         return False
 
 
-def _move(source: Path, target: Path) -> Path | None:
+def _sealed(source: Path, target: Path) -> Path:
+    """Beside which of the two the seals are: they may have moved before a crash."""
+    moved = target.with_suffix(SEALS).exists() and not source.with_suffix(SEALS).exists()
+    return target if moved else source
+
+
+def _move(source: Path, target: Path) -> None:
+    """Moves the seals; across file systems only a copy that was read back and is the same takes the name."""
     if not source.exists():
-        return target if target.exists() else None
-    _make_folders(target.parent)
+        return
     _sync(source)
     try:
         source.rename(target)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _copy_over(source, target)
+        with _partial(target) as copy:
+            _copy(source, copy)
+            copy.rename(target)
+        _sync(target.parent)
         source.unlink()
     _sync(target.parent)
     _sync(source.parent)
-    return target
 
 
-def _copy_over(source: Path, target: Path) -> None:
-    """Across file systems: only a copy that was read back and is the same takes the name."""
-    partial = target.with_suffix(".part")
+@contextmanager
+def _partial(target: Path) -> Iterator[Path]:
+    """Where to write what will be renamed to ``target``. A crash leaves it there, to be written anew.
+
+    Nobody else writes it meanwhile: a session is live until its end is noted, and recovery leaves it alone.
+    """
+    path = target.with_name(f"{target.name}.part")
     try:
-        with source.open("rb") as reader, partial.open("wb") as writer:
-            os.fchmod(writer.fileno(), 0o600)
-            shutil.copyfileobj(reader, writer, 1 << 20)
-            writer.flush()
-            os.fsync(writer.fileno())
-        if _digest(partial) != _digest(source):
-            raise OSError(errno.EIO, "the copy differs from the recording")
-        partial.rename(target)
+        yield path
     except OSError:
-        with contextlib.suppress(FileNotFoundError):
-            partial.unlink()
+        path.unlink(missing_ok=True)
         raise
-    _sync(target.parent)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as reader, target.open("wb") as writer:
+        os.fchmod(writer.fileno(), 0o600)
+        shutil.copyfileobj(reader, writer, 1 << 20)
+        writer.flush()
+        os.fsync(writer.fileno())
+    if _digest(target) != _digest(source):
+        raise OSError(errno.EIO, "the copy differs from the recording's seals")
 
 
 def _digest(path: Path) -> bytes:
