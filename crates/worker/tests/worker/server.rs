@@ -113,7 +113,7 @@ async fn answer(request: Request<Incoming>) -> Response<Body> {
             }
             response
         }
-        "/cut" => Response::new(BoxBody::new(StreamBody::new(half()))),
+        "/cut" => Response::new(BoxBody::new(StreamBody::new(half(request.into_body())))),
         "/early" => {
             let mut response = Response::new(whole("too large".into()));
             *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
@@ -144,11 +144,11 @@ fn whole(text: String) -> Body {
     http_body_util::Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed()
 }
 
-/// Half of a body and, once that has left, an error.
-fn half() -> impl futures_util::Stream<Item = std::io::Result<Frame<Bytes>>> + Send + Sync {
+/// Half of a body and, once the caller has said all, an error.
+fn half(asked: Incoming) -> impl futures_util::Stream<Item = std::io::Result<Frame<Bytes>>> + Send + Sync {
     let first = stream::once(async { Ok(Frame::data(Bytes::from_static(b"half"))) });
     first.chain(stream::once(async {
-        tokio::task::yield_now().await;
+        let _said = asked.collect().await;
         Err(std::io::Error::other("no more"))
     }))
 }
