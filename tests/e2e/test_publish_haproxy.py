@@ -142,6 +142,8 @@ def test_more_requests_than_the_worker_admits(edge: Edge, stage: Stage) -> None:
     )
     wait_for_answer(edge.url, edge.process, worker.process)
     with Http2(dial(edge.public_port), client=True).begin() as client:
+        # Each of HAProxy's threads has to get hold of the link once: until then it answers 503 by itself.
+        until("it serves this caller", lambda: client.answer(client.request("/hello")).status == 200)
         streams = [client.request("/echo", method="POST", end=False) for _ in range(16)]
         for stream in streams:
             client.data(stream, b"x")
