@@ -231,3 +231,25 @@ fn reset(status: &Status) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+    use crate::CHUNK_BYTES;
+
+    /// Of a frame, of a gRPC message (its length, and whether it is compressed).
+    const HEADS: usize = 9 + 5;
+
+    #[test]
+    fn the_largest_message_and_its_heads_fill_four_tls_records() {
+        let packet = Packet { payload: vec![0; PACKET_BYTES].into() };
+        assert_eq!(HEADS + packet.encoded_len(), 4 * 16 * 1024);
+    }
+
+    #[test]
+    fn a_whole_chunk_in_its_frame_fits_one_message() {
+        assert!(CHUNK_BYTES as usize + 9 <= PACKET_BYTES);
+    }
+}
